@@ -1,0 +1,172 @@
+"""Settings: read once, from flags, `THW_…` variables and a TOML file, in that order; the only reader of the environment."""
+
+import re
+import socket
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from worker.errors import ConfigError
+
+PROJECTIONS = ("thread_item", "turn_summary", "lifecycle")
+
+# What the guarantees rest on: written in worker.kafka and refused here.
+PROTECTED_OPTIONS = frozenset({
+    "acks",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "isolation.level",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "partition.assignment.strategy",
+    "partitioner",
+    "transactional.id",
+})  # fmt: skip
+
+
+def _default_instance() -> str:
+    """Return the trailing number of the host name (a StatefulSet's pod ordinal), else "0"."""
+    found = re.search(r"-(\d+)$", socket.gethostname())
+    return found.group(1) if found else "0"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Part):
+    """How to reach Kafka."""
+
+    bootstrap_servers: str = Field("localhost:9092", min_length=1, description="host:port[,host:port…] of the brokers")
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="further librdkafka settings, passed through (TLS, SASL, buffers)"
+    )
+    start_timeout_s: float = Field(30.0, gt=0, le=600, description="how long to look for a broker at start, seconds")
+    message_timeout_ms: int = Field(7_000, ge=100)
+    socket_timeout_ms: int = Field(10_000, ge=100)
+    transaction_timeout_ms: int = Field(15_000, ge=1_000, le=900_000)
+    session_timeout_ms: int = Field(30_000, ge=1_000)
+    max_poll_interval_ms: int = Field(120_000, ge=1_000)
+
+    @field_validator("options")
+    @classmethod
+    def _not_protected(cls, options: dict[str, Any]) -> dict[str, Any]:
+        clash = sorted(PROTECTED_OPTIONS & options.keys())
+        if clash:
+            raise ValueError(f"the worker's guarantees rest on {', '.join(clash)}: remove from the options")
+        return options
+
+
+class TopicSettings(_Part):
+    """Names and creation of topics."""
+
+    prefix: str = Field("codex.", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="before each public topic's name")
+    partitions: int = Field(4, ge=1, le=10_000, description="partitions of each topic that `topics create` makes")
+    replication_factor: int = Field(-1, ge=-1, le=100, description="replicas; -1 takes the broker's default")
+
+
+class LoopSettings(_Part):
+    """How the loop batches and commits."""
+
+    commit_interval_s: float = Field(0.25, ge=0.01, le=60, description="a transaction ends after this long, seconds")
+    transaction_records_max: int = Field(50_000, ge=1, description="or after this many input records")
+    batch_records_max: int = Field(1_000, ge=1, le=100_000, description="records taken from the client at a time")
+    poll_s: float = Field(0.05, gt=0, le=1, description="longest wait for a batch to fill, seconds")
+    budget_s: float = Field(8.0, gt=0, description="time to finish on SIGTERM or when partitions are revoked, seconds")
+    retries_max: int = Field(10, ge=0, description="failed transactions in a row before the worker gives up")
+    cached_threads_max: int = Field(2_000, ge=1, description="threads of a partition kept decoded in memory")
+
+
+class Settings(BaseSettings):
+    """All settings of the worker; `THW_KAFKA__BOOTSTRAP_SERVERS` sets `kafka.bootstrap_servers`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="THW_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    group: str = Field("thread-history-worker", pattern=r"^[A-Za-z0-9._-]{1,150}$", description="consumer group")
+    instance: str = Field(
+        default_factory=_default_instance,
+        pattern=r"^[A-Za-z0-9._-]{1,60}$",
+        description="this process' stable name in its group; default: the host name's trailing number, else 0",
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    topics: TopicSettings = TopicSettings()
+    loop: LoopSettings = LoopSettings()
+    projections: tuple[str, ...] = Field(PROJECTIONS, min_length=1, description="the observers to run, in this order")
+    encoding: Literal["json"] = Field("json", description="how mutations are encoded")
+    redact: bool = Field(True, description="replace secrets in commands (U9)")
+    read_filter: bool = Field(False, description="drop what current Codex would not persist (F9)")
+
+    @model_validator(mode="after")
+    def _timers_in_order(self) -> "Settings":
+        timers = [
+            ("loop.commit_interval_s", self.loop.commit_interval_s * 1000),
+            ("kafka.message_timeout_ms", self.kafka.message_timeout_ms),
+            ("loop.budget_s", self.loop.budget_s * 1000),
+            ("kafka.socket_timeout_ms", self.kafka.socket_timeout_ms),
+            ("kafka.transaction_timeout_ms", self.kafka.transaction_timeout_ms),
+            ("kafka.session_timeout_ms", self.kafka.session_timeout_ms),
+            ("kafka.max_poll_interval_ms", self.kafka.max_poll_interval_ms),
+        ]
+        for (low, low_ms), (high, high_ms) in zip(timers, timers[1:], strict=False):
+            if low_ms > high_ms:
+                raise ValueError(f"{low} ({low_ms:g} ms) must not be above {high} ({high_ms:g} ms)")
+        return self
+
+    @property
+    def member(self) -> str:
+        """The stable name of this process: its static member id and its transactional id."""
+        return f"{self.group}-{self.instance}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: flags, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(file: Path | None, flags: dict[str, Any]) -> Settings:
+    """Read the settings.
+
+    Args:
+        file: a TOML file, or None.
+        flags: values given on the command line, nested like the settings; they win.
+
+    Raises:
+        ConfigError: a setting is unknown, malformed or out of bounds, or the file cannot be read.
+    """
+
+    class WithFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    if file is not None and not file.is_file():
+        raise ConfigError(f"configuration file {file} does not exist or cannot be read; check --config")
+    try:
+        return WithFile(**flags)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_described(found) for found in error.errors(include_url=False))) from None
+    except ValueError as error:  # not TOML
+        raise ConfigError(f"configuration file {file}: {error}") from None
+
+
+def _described(found: Any) -> str:
+    setting = ".".join(str(part) for part in found["loc"]) or "settings"
+    secret = re.search("password|secret|key", setting)
+    value = "" if isinstance(found["input"], dict) or secret else f" (found {found['input']!r})"
+    return f"{setting}: {found['msg']}{value}"

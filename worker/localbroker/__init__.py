@@ -1,0 +1,1 @@
+"""A throw-away Kafka broker on loopback, for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""Plain data that crosses package borders; no behaviour that needs I/O, a clock or third-party code."""

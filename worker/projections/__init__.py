@@ -1,0 +1,1 @@
+"""The observers: what changed becomes typed mutations, one file per topic."""

@@ -1,0 +1,1 @@
+"""The fold: events of a thread, in order, into its state; one file per family of events."""

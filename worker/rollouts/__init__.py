@@ -1,0 +1,1 @@
+"""Rollout files on disk: finding, reading and following them."""

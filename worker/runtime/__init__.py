@@ -1,0 +1,1 @@
+"""The loop: tasks, checkpoints, restore, dead letters; speaks to Kafka and the store through ports."""

@@ -1,0 +1,1 @@
+"""Where thread state rests between batches."""

@@ -1,7 +1,11 @@
-"""Settings: read once, from flags, `THW_…` variables and a TOML file, in that order; the only reader of the environment."""
+"""Settings: read once, from flags, `THW_…` variables and a TOML file, in that order of precedence.
+
+The only reader of the environment.
+"""
 
 import re
 import socket
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,7 +122,7 @@ class Settings(BaseSettings):
             ("kafka.session_timeout_ms", self.kafka.session_timeout_ms),
             ("kafka.max_poll_interval_ms", self.kafka.max_poll_interval_ms),
         ]
-        for (low, low_ms), (high, high_ms) in zip(timers, timers[1:], strict=False):
+        for (low, low_ms), (high, high_ms) in pairwise(timers):
             if low_ms > high_ms:
                 raise ValueError(f"{low} ({low_ms:g} ms) must not be above {high} ({high_ms:g} ms)")
         return self

@@ -1,0 +1,221 @@
+"""Rollout lines: bytes to checked events (F1–F6, D1–D3, U1, U10).
+
+One strict JSON parser (orjson refuses exactly what the reference's parser refuses, F2) and then, for the kinds the
+reducer reads, one pass of pydantic-core over the payload against the kind's shape. Kinds that are ignored are looked
+at no further than their type (D2).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from worker.model.scalar import I64_MAX, WHITE_SPACE
+from worker.reducer.kind import Handler, KindTable
+from worker.reducer.table import EVENTS, LINES, PERSISTED_EVENTS, PERSISTED_RESPONSE_ITEMS, RESPONSE_ITEMS
+
+DEPTH_MAX = 127
+DIGEST_BYTES = 8
+
+Status = Literal["event", "ignored", "unknown", "rejected", "blank", "skipped"]
+
+
+@dataclass(slots=True)
+class Line:
+    """A rollout line as read.
+
+    Attributes:
+        status: `event`: checked, to be folded; `ignored`: accepted, takes an index; `unknown`: of a kind not known,
+            takes none; `rejected`: bad; `blank`; `skipped`: accepted and left out, takes no index.
+        kind: what it is: the type of the event, the response item or the line, "" when it could not be told.
+        handle: folds the event.
+        event: the checked payload.
+        ordinal: its place in its thread if stated, at most 2^63 - 1 (D22).
+        digest: 8 bytes of its text (D22).
+        timestamp_ms: its own timestamp, None when it cannot be read as RFC 3339.
+        error: why it was rejected; holds no payload.
+    """
+
+    status: Status
+    kind: str = ""
+    handle: Handler | None = None
+    event: Any = None
+    ordinal: int | None = None
+    digest: bytes = b""
+    timestamp_ms: int | None = None
+    error: str = ""
+
+
+class RefusedError(Exception):
+    """A line that is no JSON or has a bad shape; its text is for the dead letter and holds no payload."""
+
+
+_Kinds = dict[str, tuple[TypeAdapter[Any] | None, Handler | None]]
+
+
+def _adapted(table: KindTable) -> _Kinds:
+    return {
+        name: (None if kind.shape is None else TypeAdapter(kind.shape), kind.handle) for name, kind in table.items()
+    }
+
+
+class LineDecoder:
+    """Reads lines; made once, since the checks of all kinds are compiled then.
+
+    Args:
+        read_filter: leave out what a rollout of June 2026 would not hold (F9).
+    """
+
+    def __init__(self, *, read_filter: bool = False) -> None:
+        self._events = _adapted(EVENTS)
+        self._response_items = _adapted(RESPONSE_ITEMS)
+        self._lines = _adapted(LINES)
+        self._read_filter = read_filter
+
+    def decode(self, text: bytes, ordinal: int | None = None) -> Line:
+        """Read a line.
+
+        Args:
+            text: the line, with or without its end.
+            ordinal: its ordinal if it states none itself.
+        """
+        digest = hashlib.blake2b(text.strip(b" \t\r\n"), digest_size=DIGEST_BYTES).digest()
+        try:
+            found = parse(text)
+            if found is None:
+                return Line("blank")
+            line = self._read(found)
+            stated = _ordinal(found)
+        except RefusedError as refused:
+            line, stated = Line("rejected", error=str(refused)), None
+        line.digest = digest
+        line.ordinal = ordinal if stated is None else stated
+        return line
+
+    def _read(self, found: dict[str, Any]) -> Line:
+        """Read a parsed line: its envelope, then its payload by kind."""
+        kind, payload = found.get("type"), found.get("payload")
+        if not isinstance(found.get("timestamp"), str):
+            raise RefusedError("timestamp: a string is required")
+        if not isinstance(kind, str):
+            raise RefusedError("type: a string is required")
+        if not isinstance(payload, dict):
+            raise RefusedError("payload: an object is required")
+        if kind == "event_msg":
+            return self._checked(self._events, _tag(payload), payload, found, PERSISTED_EVENTS)
+        if kind == "response_item":
+            return self._response_item(_tag(payload), payload, found)
+        return self._checked(self._lines, kind, payload, found, None)
+
+    def _response_item(self, kind: str, payload: dict[str, Any], found: dict[str, Any]) -> Line:
+        if kind == "ghost_snapshot":
+            return Line("skipped", kind)
+        if self._read_filter and kind not in PERSISTED_RESPONSE_ITEMS:
+            return Line("skipped", kind)
+        if kind not in self._response_items:
+            return Line("ignored", "response_item")
+        return self._checked(self._response_items, kind, payload, found, None)
+
+    def _checked(
+        self,
+        kinds: _Kinds,
+        kind: str,
+        payload: dict[str, Any],
+        found: dict[str, Any],
+        persisted: frozenset[str] | None,
+    ) -> Line:
+        known = kinds.get(kind)
+        if known is None:
+            return Line("unknown", kind)
+        adapter, handle = known
+        event = payload if adapter is None else _validated(adapter, kind, payload)
+        if self._read_filter and persisted is not None and not _is_persisted(kind, payload, persisted):
+            return Line("skipped", kind)
+        if handle is None:
+            return Line("ignored", kind)
+        return Line("event", kind, handle, event, timestamp_ms=milliseconds(found["timestamp"]))
+
+
+def parse(text: bytes) -> dict[str, Any] | None:
+    """Parse one strict JSON object (F2); None for a blank line.
+
+    Raises:
+        RefusedError: it is none.
+    """
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if not text.decode("utf-8", "replace").strip(WHITE_SPACE):
+            return None
+        raise RefusedError(f"not JSON: {error.msg} at byte {error.pos}") from None
+    if not isinstance(found, dict):
+        raise RefusedError("not a JSON object")
+    # Counting brackets is cheap and never too low; only what may be too deep is measured.
+    if text.count(b"{") + text.count(b"[") > DEPTH_MAX and _depth(found) > DEPTH_MAX:
+        raise RefusedError(f"nested deeper than {DEPTH_MAX}")
+    return found
+
+
+def _depth(found: Any) -> int:
+    depth, level = 0, [found]
+    while level:
+        depth += 1
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+    return depth
+
+
+def _tag(payload: dict[str, Any]) -> str:
+    kind = payload.get("type")
+    if not isinstance(kind, str):
+        raise RefusedError("payload.type: a string is required")
+    return kind
+
+
+def _ordinal(found: dict[str, Any]) -> int | None:
+    """Return the ordinal a line states; one beyond 63 bits counts as absent (U1, D22)."""
+    ordinal = found.get("ordinal")
+    if ordinal is None:
+        return None
+    if type(ordinal) is not int or ordinal < 0:
+        if type(ordinal) is float and ordinal > I64_MAX:
+            return None
+        raise RefusedError("ordinal: not an unsigned integer")
+    return ordinal if ordinal <= I64_MAX else None
+
+
+def _is_persisted(kind: str, payload: dict[str, Any], persisted: frozenset[str]) -> bool:
+    if kind == "item_completed":
+        return bool(payload["item"]["type"] in ("Plan", "Extension"))
+    return kind in persisted
+
+
+def _validated(adapter: TypeAdapter[Any], kind: str, payload: dict[str, Any]) -> Any:
+    try:
+        return adapter.validate_python(payload, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "payload"
+        raise RefusedError(f"{kind}: {place}: {first['msg']}") from None
+
+
+def milliseconds(timestamp: str) -> int | None:
+    """Return an RFC 3339 timestamp in milliseconds since the epoch, None when it is none."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+        if moment.tzinfo is None:
+            return None
+        return (moment - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        return None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = (datetime(1970, 1, 1, 0, 0, 0, 1000, tzinfo=UTC)) - _EPOCH

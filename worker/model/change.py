@@ -1,0 +1,54 @@
+"""What one source item changed in a thread: all that the projections may see of it (house: one reader of events)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.model.item import Item
+from worker.model.thread import ItemRow, Turn
+
+
+@dataclass(slots=True)
+class ItemChange:
+    """An item that was put into a turn, or removed with it; `position` is its place in the turn."""
+
+    turn: Turn
+    position: int
+    row: ItemRow
+
+
+@dataclass(slots=True)
+class Happening:
+    """Something that happened to a turn or the thread: a lifecycle event with its facts (P12)."""
+
+    event_type: str
+    turn_id: str | None
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class RemovedTurn:
+    """A turn that a rollback removed, with what its summary showed last."""
+
+    turn: Turn
+    summary_items: list[Item]
+
+
+@dataclass(slots=True)
+class ChangeSet:
+    """What one source item changed.
+
+    Attributes:
+        items: items that are new or differ, in turn and item order.
+        removed_items: items whose row no live turn shows any more, oldest first (P6, D10).
+        turns: turns whose summary differs, in turn order (P9, D13).
+        removed_turns: turns whose row no live turn shows any more, oldest first (D14).
+        happenings: lifecycle events in order (D15).
+        timestamp_ms: the line's own timestamp in milliseconds since the epoch, None when it cannot be read.
+    """
+
+    items: list[ItemChange] = field(default_factory=list)
+    removed_items: list[ItemChange] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    removed_turns: list[RemovedTurn] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+    timestamp_ms: int | None = None

@@ -1,0 +1,64 @@
+"""Reduce, then observe: one checked line of a thread becomes mutations (D12: one reduction feeds all observers)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.model.change import ChangeSet
+from worker.model.mutation import REDUCER_VERSION, SCHEMA_VERSION, Draft, Mutation, row_key
+from worker.model.thread import Thread
+from worker.projections.projection import Projection
+from worker.reducer.fold import fold
+from worker.reducer.kind import Handler
+
+
+class Pipeline:
+    """The installed projections over one reduction.
+
+    Args:
+        projections: in the order in which they observe.
+        redact: replace secrets in commands (U9).
+    """
+
+    def __init__(self, projections: Sequence[Projection], *, redact: bool) -> None:
+        self._projections = projections
+        self._redact = redact
+
+    def process(
+        self, thread: Thread, handle: Handler, event: Any, timestamp_ms: int | None, source: dict[str, Any]
+    ) -> list[Mutation]:
+        """Fold a checked event into its thread and observe what changed.
+
+        Args:
+            source: where the item came from, as every mutation states it (D11).
+
+        Returns:
+            The mutations in the order of D17, numbered.
+        """
+        changes = fold(thread, handle, event, timestamp_ms, redact=self._redact)
+        return self._observed(thread, changes, source)
+
+    def _observed(self, thread: Thread, changes: ChangeSet, source: dict[str, Any]) -> list[Mutation]:
+        return [
+            _placed(thread, projection.name, draft, source)
+            for projection in self._projections
+            for draft in projection.observe(thread, changes)
+        ]
+
+
+def _placed(thread: Thread, projection: str, draft: Draft, source: dict[str, Any]) -> Mutation:
+    header = thread.header
+    header.sequence += 1
+    topic_sequence = header.topic_sequences.get(projection, 0) + 1
+    header.topic_sequences[projection] = topic_sequence
+    body = {
+        "schemaVersion": SCHEMA_VERSION,
+        "threadId": thread.id,
+        "generation": header.generation,
+        "sequence": header.sequence,
+        "topicSequence": topic_sequence,
+        "source": source,
+        "reducerVersion": REDUCER_VERSION,
+        **draft.body,
+    }
+    key = row_key(thread.id, *draft.key)
+    return Mutation(projection, key, header.generation, header.sequence, body, draft.removes)

@@ -1,0 +1,33 @@
+"""The contract of a projection observer.
+
+The pipeline calls each installed projection once for every source item that changed something, in the order of
+installation, from one thread. A projection has no memory of its own: all it may know is the thread and the changes,
+so that a restart at any point changes nothing.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from worker.model.change import ChangeSet
+from worker.model.mutation import Draft
+from worker.model.thread import Thread
+
+
+class Projection(Protocol):
+    """Turns changes into the mutations of one topic.
+
+    Attributes:
+        name: the projection's name in settings, mutations and metrics.
+        topic: its topic's name without the prefix.
+    """
+
+    name: str
+    topic: str
+
+    def observe(self, thread: Thread, changes: ChangeSet) -> Iterator[Draft]:
+        """Yield the mutations of one source item, in order.
+
+        Args:
+            thread: the state after the item; its rows are not to be written to, but for counters a projection owns.
+            changes: what the item changed.
+        """

@@ -1,0 +1,62 @@
+"""Thread items: upserts and tombstones (P3–P6, D9, D10).
+
+Source: codex-rs, the thread item projection observer of the seed.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from worker.model.change import ChangeSet, ItemChange
+from worker.model.item import Item
+from worker.model.mutation import Draft
+from worker.model.thread import Thread
+
+_BY_STATUS = frozenset({"commandExecution", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "fileChange"})
+
+
+def is_open(item: Any) -> bool:
+    """Tell whether an item may still change (P4); the end of its turn does not close it (D18)."""
+    kind = item["type"]
+    if kind in _BY_STATUS:
+        return bool(item["status"] == "inProgress")
+    if kind == "webSearch":
+        return item["action"] is None
+    return kind == "imageGeneration" and not item["status"]
+
+
+class ThreadItems:
+    """One row per item of a turn; a rollback removes rows."""
+
+    name = "thread_item"
+    topic = "thread-items"
+
+    def observe(self, thread: Thread, changes: ChangeSet) -> Iterator[Draft]:
+        """Yield upserts in turn and item order, then tombstones oldest first (D17)."""
+        for change in changes.items:
+            item = change.row.value
+            yield Draft(_key(change), _body(change, item, "upsert", is_open(item), change.row.updated_at_ms))
+        for change in changes.removed_items:
+            body = _body(change, change.row.value, "tombstone", False, changes.timestamp_ms)
+            yield Draft(_key(change), body, removes=True)
+
+
+def _key(change: ItemChange) -> tuple[str, str]:
+    return (change.turn.id, change.row.value["id"])
+
+
+def _body(change: ItemChange, item: Item, kind: str, open_: bool, updated_at_ms: int | None) -> dict[str, Any]:
+    turn, row = change.turn, change.row
+    return {
+        "turnId": turn.id,
+        "turnOrdinal": turn.number,
+        "itemKey": item["id"],
+        "itemOrdinal": row.ordinal,
+        "itemPosition": change.position,
+        "mutationKind": kind,
+        "isOpen": open_,
+        "itemType": item["type"],
+        "createdAtMs": row.created_at_ms,
+        "updatedAtMs": updated_at_ms,
+        "inherited": False,
+        "materializedThreadItem": item,
+    }

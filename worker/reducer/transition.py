@@ -1,0 +1,307 @@
+"""A thread on its way through one source item: the verbs by which handlers change it.
+
+Each verb updates the rows and records the change, so no handler can forget to. Cost does not depend on the length of
+the thread: items and turns are found through index rows (G3).
+Source: codex-rs app-server-protocol, thread_history (ThreadHistoryBuilder); rules R1–R26, P5, P6, D7, D10.
+"""
+
+from typing import Any
+
+from worker.model.change import ChangeSet, Happening, ItemChange, RemovedTurn
+from worker.model.item import Item
+from worker.model.thread import ItemRow, Place, Thread, Turn, TurnStatus
+from worker.reducer.redaction import redacted
+
+# What a summary shows of a turn, besides the values of its summary items.
+_Summary = tuple[Any, ...]
+
+
+def _summary(turn: Turn) -> _Summary:
+    return (
+        turn.status,
+        turn.started_at,
+        turn.completed_at,
+        turn.duration_ms,
+        turn.error,
+        turn.first_user,
+        turn.last_agent,
+    )
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are equal as JSON: 1, 1.0 and true differ, which Python's `==` takes as equal."""
+    if one != other:
+        return False
+    if isinstance(one, dict):
+        return all(same(found, other[key]) for key, found in one.items())
+    if isinstance(one, list):
+        return all(same(*pair) for pair in zip(one, other, strict=True))
+    return type(one) is type(other)
+
+
+class Transition:
+    """One source item's changes to a thread.
+
+    Args:
+        thread: the rows to change.
+        timestamp_ms: the line's own timestamp.
+        redact: replace secrets in commands (U9).
+    """
+
+    __slots__ = ("_before", "_shown", "changes", "redact", "rollout_index", "thread")
+
+    def __init__(self, thread: Thread, timestamp_ms: int | None, *, redact: bool) -> None:
+        self.thread = thread
+        self.redact = redact
+        self.rollout_index = thread.header.rollout_index
+        self.changes = ChangeSet(timestamp_ms=timestamp_ms)
+        # Summaries before the first touch, by turn number; None for a turn that was not there.
+        self._before: dict[int, _Summary | None] = {}
+        # Turns one of whose summary items has another value now.
+        self._shown: set[int] = set()
+
+    # Turns
+
+    def current(self) -> Turn | None:
+        """Return the open turn, if there is one (R1)."""
+        return self.thread.open_turn()
+
+    def find_turn(self, turn_id: str | None) -> Turn | None:
+        """Return the turn of this id: the open one if it matches, else the first finished one (R11)."""
+        if turn_id is None:
+            return None
+        current = self.current()
+        if current is not None and current.id == turn_id:
+            return current
+        number = self.thread.get(f"xt/{turn_id}")
+        return self.thread.turn(number) if number else None
+
+    def open_turn(
+        self, turn_id: str, *, explicit: bool, status: TurnStatus = "completed", started_at: int | None = None
+    ) -> Turn:
+        """Finish the open turn (R10) and open another; ids may repeat."""
+        thread, header = self.thread, self.thread.header
+        header.turns += 1
+        number = header.turns
+        index = f"xt/{turn_id}"
+        twin = thread.get(index) is not None
+        if not twin:
+            thread.put(index, number)
+        turn = Turn(number, turn_id, status, explicit, header.last_turn, twin, started_at)
+        thread.put(f"u/{number}", turn)
+        header.last_turn = header.open_turn = number
+        self._before[number] = None
+        return turn
+
+    def ensured_turn(self) -> Turn:
+        """Return the open turn, or open an implicit one named after this line (R8, R12)."""
+        return self.current() or self.open_turn(f"rollout-{self.rollout_index}", explicit=False)
+
+    def close_turn(self) -> None:
+        """Finish the open turn, if any (R10). It is never empty and implicit at once, so it is always kept."""
+        self.thread.header.open_turn = 0
+
+    def put_turn(self, turn: Turn, **fields: Any) -> None:
+        """Set fields of a turn."""
+        self._touch(turn)
+        for name, found in fields.items():
+            setattr(turn, name, found)
+
+    def _touch(self, turn: Turn) -> None:
+        if turn.number not in self._before:
+            self._before[turn.number] = _summary(turn)
+        self.thread.put(f"u/{turn.number}", turn)
+
+    # Items
+
+    def next_item_id(self) -> str:
+        """Take the next generated item id (R9)."""
+        header = self.thread.header
+        number = header.item_number
+        header.item_number += 1
+        return f"item-{number}"
+
+    def last_item(self, turn: Turn) -> ItemRow | None:
+        """Return the last item of a turn, if it has any (R32)."""
+        return self.thread.item(turn.number, turn.items - 1) if turn.items else None
+
+    def put_item(self, turn: Turn, item: Item) -> None:
+        """Replace the turn's first item of this id in place, else append it (R13)."""
+        place: Place | None = self.thread.get(f"xi/{turn.number}/{item['id']}")
+        if place is None or place.position is None:
+            self.push_item(turn, item)
+        else:
+            self._replace(turn, place.position, item)
+
+    def replace_last(self, turn: Turn, item: Item) -> None:
+        """Replace the last item of a turn by its next value (R32)."""
+        self._replace(turn, turn.items - 1, item)
+
+    def push_item(self, turn: Turn, item: Item) -> None:
+        """Append an item, also when its id is there already (R14)."""
+        item = self._redacted(item)
+        self._touch(turn)
+        position = turn.items
+        turn.items += 1
+        self.thread.header.items += 1
+        twins = self._indexed(turn, item["id"], position)
+        stamp = self.changes.timestamp_ms
+        row = ItemRow(self._ordinal(item["id"]), stamp, stamp, item)
+        self.thread.put(f"i/{turn.number}/{position}", row)
+        if item["type"] == "userMessage" and turn.first_user is None:
+            turn.first_user = position
+        if item["type"] == "agentMessage":
+            turn.last_agent = position
+        if not (twins and self._shown_already(turn, position, item)):
+            self.changes.items.append(ItemChange(turn, position, row))
+
+    def _replace(self, turn: Turn, position: int, item: Item) -> None:
+        row = self.thread.item(turn.number, position)
+        before = row.value
+        item = self._redacted(item)
+        if same(before, item):
+            return
+        self._touch(turn)
+        row.value = item
+        row.updated_at_ms = self.changes.timestamp_ms
+        self.thread.put(f"i/{turn.number}/{position}", row)
+        if position in (turn.first_user, turn.last_agent):
+            self._shown.add(turn.number)
+        if before["type"] != item["type"]:
+            self._retype(turn, position, item["type"])
+        self.changes.items.append(ItemChange(turn, position, row))
+
+    def _redacted(self, item: Item) -> Item:
+        return redacted(item) if self.redact and item["type"] == "commandExecution" else item
+
+    def _retype(self, turn: Turn, position: int, kind: str) -> None:
+        """Find the summary items again after an item turned into one of another type, which real threads never do."""
+        if kind == "userMessage" and (turn.first_user is None or position < turn.first_user):
+            turn.first_user = position
+        elif position == turn.first_user:
+            turn.first_user = self._first_of(turn, "userMessage", range(position + 1, turn.items))
+        if kind == "agentMessage" and (turn.last_agent is None or position > turn.last_agent):
+            turn.last_agent = position
+        elif position == turn.last_agent:
+            turn.last_agent = self._first_of(turn, "agentMessage", range(position - 1, -1, -1))
+
+    def _first_of(self, turn: Turn, kind: str, positions: range) -> int | None:
+        return next((at for at in positions if self.thread.item(turn.number, at).value["type"] == kind), None)
+
+    def _indexed(self, turn: Turn, item_id: str, position: int) -> bool:
+        """Enter an appended item into the index; tell whether its row was shown before (D10)."""
+        thread, key = self.thread, f"xi/{turn.number}/{item_id}"
+        place: Place | None = thread.get(key)
+        seen = place is not None
+        if place is None:
+            thread.put(key, Place(position))
+        elif place.position is None:
+            place.position = position
+            thread.put(key, place)
+        if turn.twin:
+            first = thread.get(f"xt/{turn.id}")
+            shared = f"xi/{first}/{item_id}"
+            group: Place = thread.get(shared) or Place(None)
+            seen = seen or group.position is not None
+            group.twins += 1
+            thread.put(shared, group)
+        return seen
+
+    def _shown_already(self, turn: Turn, position: int, item: Item) -> bool:
+        """Tell whether the first copy of this row has the same value: appending it again shows nothing new (P3)."""
+        number = self.thread.get(f"xt/{turn.id}")
+        place: Place | None = self.thread.get(f"xi/{number}/{item['id']}")
+        if place is None or place.position is None or (number, place.position) == (turn.number, position):
+            return False
+        return same(self.thread.item(number, place.position).value, item)
+
+    def _ordinal(self, item_key: str) -> int:
+        key = f"xo/{item_key}"
+        known: int | None = self.thread.get(key)
+        if known is not None:
+            return known
+        header = self.thread.header
+        header.item_ordinals += 1
+        self.thread.put(key, header.item_ordinals)
+        return header.item_ordinals
+
+    # Rollback
+
+    def drop_turns(self, count: int) -> None:
+        """Remove the last turns, at most all (R24). Costs what is removed."""
+        thread, header = self.thread, self.thread.header
+        removed: list[Turn] = []
+        while header.last_turn and len(removed) < count:
+            turn = thread.turn(header.last_turn)
+            removed.insert(0, turn)
+            header.last_turn = turn.previous
+        gone = [(RemovedTurn(turn, self.summary_items(turn)), self._taken_items(turn)) for turn in removed]
+        for turn in removed:
+            thread.put(f"u/{turn.number}", None)
+            if not turn.twin:
+                thread.put(f"xt/{turn.id}", None)
+        header.item_number = 1 + header.items
+        self._record_removed(gone)
+
+    def _taken_items(self, turn: Turn) -> list[ItemChange]:
+        thread, number = self.thread, turn.number
+        taken = []
+        for position in range(turn.items):
+            row = thread.item(number, position)
+            item_id = row.value["id"]
+            taken.append(ItemChange(turn, position, row))
+            thread.put(f"i/{number}/{position}", None)
+            thread.put(f"xi/{number}/{item_id}", None)
+            if turn.twin:
+                self._forget_twin(f"xi/{thread.get(f'xt/{turn.id}')}/{item_id}")
+        thread.header.items -= turn.items
+        return taken
+
+    def _forget_twin(self, shared: str) -> None:
+        group: Place | None = self.thread.get(shared)
+        if group is None:  # the first turn of this id went with the same rollback
+            return
+        group.twins -= 1
+        self.thread.put(shared, None if group.position is None and not group.twins else group)
+
+    def _record_removed(self, gone: list[tuple[RemovedTurn, list[ItemChange]]]) -> None:
+        """Record what was removed but for rows that a live turn of the same id still shows (D10)."""
+        for removed, taken in gone:
+            live = self.thread.get(f"xt/{removed.turn.id}")
+            if live is None:
+                self.changes.removed_turns.append(removed)
+                self.changes.removed_items.extend(taken)
+                continue
+            for change in taken:
+                if self.thread.get(f"xi/{live}/{change.row.value['id']}") is None:
+                    self.changes.removed_items.append(change)
+
+    # What the projections see
+
+    def summary_items(self, turn: Turn) -> list[Item]:
+        """Return the first user message and the last agent message of a turn (P10)."""
+        return summary_items(self.thread, turn)
+
+    def happened(self, event_type: str, turn_id: str | None, **facts: Any) -> None:
+        """Record a lifecycle event (P12, D15)."""
+        self.changes.happenings.append(Happening(event_type, turn_id, facts))
+
+    def finished(self) -> ChangeSet:
+        """Return what changed, in the order of D17."""
+        changes = self.changes
+        if len(changes.items) > 1:
+            changes.items.sort(key=lambda change: (change.turn.number, change.position))
+        for number in sorted(self._before):
+            turn: Turn | None = self.thread.get(f"u/{number}")
+            if turn is None:
+                continue
+            before = self._before[number]
+            if before is None or number in self._shown or not same(list(before), list(_summary(turn))):
+                changes.turns.append(turn)
+        return changes
+
+
+def summary_items(thread: Thread, turn: Turn) -> list[Item]:
+    """Return the first user message and the last agent message of a turn, missing ones left out (P10)."""
+    positions = [at for at in (turn.first_user, turn.last_agent) if at is not None]
+    return [thread.item(turn.number, at).value for at in positions]

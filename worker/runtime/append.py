@@ -1,0 +1,86 @@
+"""One append of a thread: from its line's bytes to mutations. The one path that `run` and `replay` share."""
+
+from collections import Counter
+from typing import Any
+
+from worker.codec.lines import Line, LineDecoder
+from worker.errors import FatalError
+from worker.model.digests import admit
+from worker.model.mutation import Mutation
+from worker.model.thread import Thread
+from worker.pipeline import Pipeline
+from worker.reducer.fold import skip
+
+# How many names of unknown kinds are counted apart; the rest count as "other", so that no input can grow the tally.
+UNKNOWN_NAMES_MAX = 50
+_NAME_LENGTH_MAX = 64
+
+Tally = Counter[tuple[str, str]]
+
+
+class Appends:
+    """Folds lines into threads and counts what became of them.
+
+    Attributes:
+        tally: counts by (what, which): `lines` by status, `unknown` by kind, `ordinals` by what they told (D22),
+            `mutations` by projection. Whoever reads it may clear it.
+    """
+
+    def __init__(self, decoder: LineDecoder, pipeline: Pipeline) -> None:
+        self._decoder = decoder
+        self._pipeline = pipeline
+        self._unknown: set[str] = set()
+        self.tally: Tally = Counter()
+
+    def process(
+        self, thread: Thread, text: bytes, ordinal: int | None, source: dict[str, Any]
+    ) -> tuple[list[Mutation], str]:
+        """Fold one line into its thread.
+
+        Args:
+            text: the line's bytes.
+            ordinal: its place in its thread, if the line does not say.
+            source: where it came from; its `ordinal` is set here.
+
+        Returns:
+            The mutations, and why the line was rejected ("" when it was not).
+
+        Raises:
+            FatalError: our own code failed on a line that was accepted.
+        """
+        line = self._decoder.decode(text, ordinal)
+        if line.status != "blank" and line.ordinal is not None and self._repeated(thread, line):
+            return [], ""
+        self.tally["lines", line.status] += 1
+        if line.status == "event":
+            source["ordinal"] = line.ordinal
+            return self._fold(thread, line, source), ""
+        if line.status == "ignored":
+            skip(thread)
+        elif line.status == "unknown":
+            self.tally["unknown", self._name(line.kind)] += 1
+        return [], line.error
+
+    def _repeated(self, thread: Thread, line: Line) -> bool:
+        assert line.ordinal is not None
+        seen = admit(thread, line.ordinal, line.digest)
+        if seen != "new":
+            self.tally["ordinals", seen] += 1
+        return seen == "repeated"
+
+    def _fold(self, thread: Thread, line: Line, source: dict[str, Any]) -> list[Mutation]:
+        assert line.handle is not None
+        try:
+            mutations = self._pipeline.process(thread, line.handle, line.event, line.timestamp_ms, source)
+        except Exception as error:
+            raise FatalError(f"our code failed on a valid {line.kind}: {type(error).__name__}") from error
+        for mutation in mutations:
+            self.tally["mutations", mutation.projection] += 1
+        return mutations
+
+    def _name(self, kind: str) -> str:
+        name = kind[:_NAME_LENGTH_MAX]
+        if name not in self._unknown and len(self._unknown) >= UNKNOWN_NAMES_MAX:
+            return "other"
+        self._unknown.add(name)
+        return name

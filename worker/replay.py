@@ -5,7 +5,19 @@ from typing import Any
 
 from worker.model.mutation import Mutation
 from worker.model.thread import Thread, Turn
+from worker.model.value import value
 from worker.runtime.append import Appends
+
+# How many rejected lines of a thread are remembered with their reason; all are counted.
+REJECTED_MAX = 20
+
+
+@value
+class Rejected:
+    """A line that was rejected: its physical number from 1, and why."""
+
+    line: int
+    error: str
 
 
 class Replay:
@@ -13,18 +25,22 @@ class Replay:
 
     Attributes:
         thread: the state after the lines read so far.
+        rejected: the first lines that were rejected.
     """
 
     def __init__(self, thread_id: str, appends: Appends) -> None:
         self.thread = Thread(thread_id)
+        self.rejected: list[Rejected] = []
         self._appends = appends
         self._index = 0
 
     def mutations(self, lines: Iterable[bytes]) -> Iterator[Mutation]:
         """Fold further lines and yield their mutations; a line without an ordinal takes its physical index (D22)."""
         for line in lines:
-            found, _ = self._appends.process(self.thread, line, self._index, {"index": 0})
+            found, error = self._appends.process(self.thread, line, self._index, {"index": 0})
             self._index += 1
+            if error and len(self.rejected) < REJECTED_MAX:
+                self.rejected.append(Rejected(self._index, error))
             yield from found
 
     def turns(self) -> list[dict[str, Any]]:

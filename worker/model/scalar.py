@@ -87,7 +87,7 @@ class Tagged:
         return tag
 
 
-def _uuid(text: str) -> str:
+def uuid(text: str) -> str:
     """Return the canonical form of a UUID: hyphenated, bare, in braces or as a URN, in any case."""
     found = _UUID.fullmatch(text.lower())
     if not found:
@@ -217,7 +217,7 @@ I32 = Annotated[int, Bounded(-(2**31), 2**31 - 1)]
 I64 = Annotated[int, Bounded(-(2**63), I64_MAX)]
 U32 = Annotated[int, Bounded(0, 2**32 - 1)]
 U64 = Annotated[int, Bounded(0, U64_MAX)]
-Uuid = Annotated[str, Parsed(_uuid)]
+Uuid = Annotated[str, Parsed(uuid)]
 AbsolutePath = Annotated[str, Parsed(_absolute)]
 Location = Annotated[str, Parsed(_location)]
 DurationMs = Annotated[Any, Parsed(_duration)]

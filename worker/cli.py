@@ -1,0 +1,56 @@
+"""The command line: one command a module of `worker.commands`, and the exit codes."""
+
+import sys
+
+import typer
+
+from worker import __version__
+from worker.commands import replay
+from worker.commands.options import err
+from worker.errors import ConfigError, SupersededError, WorkerError
+
+app = typer.Typer(
+    name="thread-history-worker",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Keeps the turns and items of Codex threads derived from their rollout logs, on Kafka, exactly once.",
+)
+app.command("replay")(replay.replay)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"thread-history-worker {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command.
+
+    Exit codes: 0 done, SIGTERM, superseded; 2 what is found before joining the group (use, configuration, topics, no
+    broker); 1 everything later.
+    """
+    try:
+        app()
+    except SupersededError as error:
+        err.print(f"superseded: {error}", markup=False, soft_wrap=True)
+        sys.exit(0)
+    except ConfigError as error:
+        _fail(error, 2)
+    except WorkerError as error:
+        _fail(error, 1)
+
+
+def _fail(error: WorkerError, code: int) -> None:
+    err.print("[red]error:[/red] ", end="")
+    err.print(str(error), markup=False, soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,79 @@
+"""The options that several commands share, and how their settings are read."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from worker.config import Settings, load
+
+# Tables and JSON go to standard output, everything that is said beside them to standard error.
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="A TOML file with settings.", show_default=False)
+]
+ServersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap-servers",
+        "-b",
+        metavar="HOST:PORT",
+        help="The Kafka brokers. [default: THW_KAFKA__BOOTSTRAP_SERVERS, else localhost:9092]",
+        show_default=False,
+    ),
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group", metavar="NAME", help="The consumer group. [default: thread-history-worker]", show_default=False
+    ),
+]
+InstanceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--instance",
+        metavar="NAME",
+        help="This process' stable name in its group. [default: the host name's trailing number, else 0]",
+        show_default=False,
+    ),
+]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix", metavar="TEXT", help="Before each public topic's name. [default: codex.]", show_default=False
+    ),
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
+
+
+def settings(config: Path | None, **flags: Any) -> Settings:
+    """Read the settings; flags that were not given (None) leave them to the environment and the file.
+
+    Args:
+        flags: by the setting's path with `__` between its parts: `kafka__bootstrap_servers`.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    nested: dict[str, Any] = {}
+    for path, found in flags.items():
+        if found is None:
+            continue
+        *parents, name = path.split("__")
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = found
+    return load(config, nested)

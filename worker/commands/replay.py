@@ -1,0 +1,130 @@
+"""`replay`: reduce rollout files without Kafka."""
+
+import sys
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+import zstandard
+from rich.progress import track
+
+from worker.app import appends
+from worker.commands.options import ConfigOption, Output, OutputOption, err, out, settings
+from worker.commands.view import mutation_row, mutations_table, turns_table
+from worker.replay import Replay
+from worker.rollouts.files import RolloutFile, rollout_files
+from worker.runtime.append import Tally
+
+
+class Emit(StrEnum):
+    """What a replay prints."""
+
+    TURNS = "turns"
+    MUTATIONS = "mutations"
+
+
+def replay(
+    files: Annotated[
+        list[Path], typer.Argument(help="Rollout files or folders of them; - reads standard input.", metavar="FILE…")
+    ],
+    emit: Annotated[Emit, typer.Option(help="The turns at the end, or every mutation on the way.")] = Emit.TURNS,
+    output: OutputOption = Output.TABLE,
+    redact: Annotated[
+        bool | None,
+        typer.Option("--redact/--no-redact", help="Replace secrets in commands. [default: redact]", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Reduce rollout files without Kafka and print the turns or the mutations: what the worker would publish.
+
+    [bold]Examples[/bold]
+
+      thread-history-worker replay rollout-2026-06-04T12-00-00-0199….jsonl
+
+      thread-history-worker replay ~/.codex/sessions --output json > turns.jsonl
+
+      zstdcat old.jsonl.zst | thread-history-worker replay --emit mutations --output json -
+    """
+    shared = appends(settings(config, redact=redact))
+    show = _SHOWS[emit, output]
+    found = rollout_files(files)
+    unreadable = 0
+    for path in track(found, "Reducing", console=err, transient=True, disable=not err.is_terminal or len(found) < 2):
+        try:
+            file = RolloutFile(path)
+            replayed = Replay(file.thread_id(), shared)
+            show(file, replayed)
+        except (OSError, zstandard.ZstdError) as error:
+            unreadable += 1
+            err.print(f"{path}: cannot be read: {error}", markup=False, soft_wrap=True)
+            continue
+        for rejected in replayed.rejected:
+            err.print(f"{path}:{rejected.line}: rejected: {rejected.error}", markup=False, soft_wrap=True)
+    _summarise(len(found) - unreadable, shared.tally)
+    if unreadable:
+        raise typer.Exit(2)
+
+
+def _print_json(row: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _json_turns(file: RolloutFile, replayed: Replay) -> None:
+    for _ in replayed.mutations(file.lines()):
+        pass
+    _print_json({"file": str(file.path), "threadId": replayed.thread.id, "turns": replayed.turns()})
+
+
+def _json_mutations(file: RolloutFile, replayed: Replay) -> None:
+    for mutation in replayed.mutations(file.lines()):
+        _print_json({
+            "file": str(file.path),
+            "threadId": replayed.thread.id,
+            "projection": mutation.projection,
+            "sequence": mutation.sequence,
+            "key": mutation.key,
+            "value": mutation.value,
+        })  # fmt: skip
+
+
+def _table_turns(file: RolloutFile, replayed: Replay) -> None:
+    for _ in replayed.mutations(file.lines()):
+        pass
+    out.print(turns_table(f"{file.path} · thread {replayed.thread.id}", replayed.turns()))
+
+
+def _table_mutations(file: RolloutFile, replayed: Replay) -> None:
+    table = mutations_table(f"{file.path} · thread {replayed.thread.id}")
+    for mutation in replayed.mutations(file.lines()):
+        table.add_row(*mutation_row(mutation.projection, mutation.key, mutation.value))
+    out.print(table)
+
+
+_SHOWS = {
+    (Emit.TURNS, Output.JSON): _json_turns,
+    (Emit.TURNS, Output.TABLE): _table_turns,
+    (Emit.MUTATIONS, Output.JSON): _json_mutations,
+    (Emit.MUTATIONS, Output.TABLE): _table_mutations,
+}
+
+
+def _summarise(files: int, tally: Tally) -> None:
+    """Say on standard error what became of the lines, kinds that are not known by name."""
+    lines = {which: count for (what, which), count in tally.items() if what == "lines"}
+    unknown = Counter({which: count for (what, which), count in tally.items() if what == "unknown"})
+    ordinals = {which: count for (what, which), count in tally.items() if what == "ordinals"}
+    parts = [f"{files} files", f"{sum(lines.values())} lines"]
+    parts += [f"{lines.get(status, 0)} {status}" for status in ("rejected", "unknown")]
+    parts += [
+        f"{count} with a{' ' if which != 'conflict' else ' conflicting '}ordinal {which}"
+        for which, count in ordinals.items()
+    ]
+    err.print(" · ".join(parts) + _named(unknown), markup=False, soft_wrap=True)
+
+
+def _named(unknown: Counter[str]) -> str:
+    names = ", ".join(f"{name} ({count})" for name, count in unknown.most_common())
+    return f" · unknown kinds: {names}" if names else ""

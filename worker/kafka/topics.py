@@ -1,0 +1,226 @@
+"""Topics: made and checked from the one definition in deploy/topics.toml (design: topics and records)."""
+
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from worker.config import KafkaSettings, TopicSettings
+from worker.errors import ConfigError
+from worker.kafka.client import LOG, client_options
+from worker.model.topic import TopicNames
+from worker.model.value import value
+
+_CALL_S = 15.0
+
+
+@value
+class Topic:
+    """A topic as it should be.
+
+    Attributes:
+        role: its table in the definition.
+        config: Kafka's topic settings.
+    """
+
+    name: str
+    role: str
+    config: dict[str, str]
+
+
+@value
+class Finding:
+    """How a topic differs from its definition.
+
+    Attributes:
+        blocks: the worker does not start with it.
+        remedy: what to do, as a sentence.
+    """
+
+    topic: str
+    setting: str
+    found: str
+    wanted: str
+    blocks: bool
+    remedy: str
+
+
+def definition() -> dict[str, dict[str, str]]:
+    """Return the settings of each role's topics: from the package, or from the checkout it runs in."""
+    packaged = files("worker") / "data" / "topics.toml"
+    source = packaged if packaged.is_file() else Path(__file__).parents[2] / "deploy" / "topics.toml"
+    found: dict[str, dict[str, str]] = tomllib.loads(source.read_text("utf-8"))
+    return found
+
+
+def wanted(names: TopicNames) -> list[Topic]:
+    """Return all topics of a worker, the input first."""
+    roles = definition()
+    by_role = [
+        ("input", names.input),
+        *(("projection", name) for name in names.projections.values()),
+        ("changelog", names.changelog),
+        ("dead_letters", names.dead_letters),
+        ("parked", names.parked),
+    ]
+    return [Topic(name, role, roles[role]) for role, name in by_role]
+
+
+class Topics:
+    """Makes and checks topics.
+
+    Args:
+        kafka: how to reach the brokers.
+    """
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._admin = AdminClient(client_options(kafka, client_id="thread-history-worker-admin"), logger=LOG)
+
+    def partitions(self) -> dict[str, int]:
+        """Return the partition count of every topic there is.
+
+        Raises:
+            ConfigError: no broker answered in time.
+        """
+        try:
+            metadata = self._admin.list_topics(timeout=self._kafka.start_timeout_s)
+        except KafkaException as error:
+            raise ConfigError(
+                f"no broker answered at {self._kafka.bootstrap_servers} within {self._kafka.start_timeout_s:g} s "
+                f"({error.args[0].str()}); start Kafka or set --bootstrap-servers / THW_KAFKA__BOOTSTRAP_SERVERS"
+            ) from None
+        return {name: len(found.partitions) for name, found in metadata.topics.items() if found.error is None}
+
+    def create(self, topics: Iterable[Topic], settings: TopicSettings) -> list[str]:
+        """Make the topics that are missing; leave the others as they are.
+
+        Returns:
+            The names of those that were made.
+
+        Raises:
+            ConfigError: a broker refused, or none answered.
+        """
+        there = self.partitions()
+        missing = [topic for topic in topics if topic.name not in there]
+        if not missing:
+            return []
+        made = self._admin.create_topics([_new(topic, settings) for topic in missing], request_timeout=_CALL_S)
+        return [name for name, future in made.items() if _made(name, future)]
+
+    def check(self, topics: list[Topic]) -> list[Finding]:
+        """Compare the topics with their definition.
+
+        Raises:
+            ConfigError: no broker answered.
+        """
+        there = self.partitions()
+        configs = self._configs([topic.name for topic in topics if topic.name in there])
+        count = there.get(topics[0].name, 0)
+        findings: list[Finding] = []
+        for topic in topics:
+            if topic.name not in there:
+                findings.append(_missing(topic.name))
+                continue
+            if count and there[topic.name] != count:
+                findings.append(_uneven(topic, there[topic.name], topics[0].name, count))
+            findings += _differing(topic, configs[topic.name])
+        return findings
+
+    def record_bytes_max(self, name: str) -> int:
+        """Return the largest record batch a topic takes, in bytes.
+
+        Raises:
+            ConfigError: the topic is missing or no broker answered.
+        """
+        if name not in self.partitions():
+            raise ConfigError(_missing(name).remedy)
+        return int(self._configs([name])[name]["max.message.bytes"])
+
+    def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        if not resources:
+            return {}
+        try:
+            answers = self._admin.describe_configs(resources, request_timeout=_CALL_S)
+            return {
+                resource.name: {name: entry.value for name, entry in future.result().items()}
+                for resource, future in answers.items()
+            }
+        except KafkaException as error:
+            raise ConfigError(
+                f"the settings of the topics cannot be read ({error.args[0].str()}); "
+                "the worker needs DescribeConfigs on its topics"
+            ) from None
+
+
+def _new(topic: Topic, settings: TopicSettings) -> NewTopic:
+    config = dict(topic.config)
+    if settings.replication_factor >= 3:
+        config["min.insync.replicas"] = "2"
+    return NewTopic(
+        topic.name,
+        num_partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+        config=config,
+    )
+
+
+def _made(name: str, future: Any) -> bool:
+    try:
+        future.result()
+    except KafkaException as error:
+        found = error.args[0]
+        if found.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise ConfigError(f"topic {name} cannot be made: {found.str()}") from None
+    return True
+
+
+def _missing(name: str) -> Finding:
+    remedy = f"topic {name} is missing: run `thread-history-worker topics create`"
+    return Finding(name, "topic", "missing", "present", True, remedy)
+
+
+def _uneven(topic: Topic, found: int, reference: str, count: int) -> Finding:
+    remedy = (
+        f"topic {topic.name} has {found} partitions and {reference} has {count}: they must be equal, since a thread "
+        "keeps its partition number; delete and re-create the topic that is wrong, or name another with --prefix"
+    )
+    return Finding(topic.name, "partitions", str(found), str(count), True, remedy)
+
+
+def _differing(topic: Topic, config: dict[str, str]) -> list[Finding]:
+    findings = []
+    for setting, value_wanted in topic.config.items():
+        found = config.get(setting, "")
+        if _agrees(setting, found, value_wanted):
+            continue
+        blocks = setting in ("cleanup.policy", "max.message.bytes")
+        remedy = (
+            f"topic {topic.name} has {setting}={found} and {'must have' if blocks else 'should have'} {value_wanted}: "
+            f"alter it with kafka-configs --alter --topic {topic.name} --add-config {setting}={value_wanted}"
+        )
+        findings.append(Finding(topic.name, setting, found, value_wanted, blocks, remedy))
+    return findings
+
+
+def _agrees(setting: str, found: str, value_wanted: str) -> bool:
+    if setting == "max.message.bytes":  # larger is fine
+        return int(found or 0) >= int(value_wanted)
+    return found == value_wanted
+
+
+def insist(findings: list[Finding]) -> None:
+    """Refuse topics the worker cannot run on.
+
+    Raises:
+        ConfigError: names each blocking difference and its remedy.
+    """
+    blocking = [found.remedy for found in findings if found.blocks]
+    if blocking:
+        raise ConfigError("; ".join(blocking))

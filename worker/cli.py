@@ -5,7 +5,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.commands import replay
+from worker.commands import replay, run, topics
 from worker.commands.options import err
 from worker.errors import ConfigError, SupersededError, WorkerError
 
@@ -17,7 +17,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keeps the turns and items of Codex threads derived from their rollout logs, on Kafka, exactly once.",
 )
+app.command("run")(run.run)
 app.command("replay")(replay.replay)
+app.add_typer(topics.app, name="topics")
 
 
 def _version(wanted: bool) -> None:

@@ -86,7 +86,7 @@ class LoopSettings(_Part):
     batch_records_max: int = Field(1_000, ge=1, le=100_000, description="records taken from the client at a time")
     poll_s: float = Field(0.05, gt=0, le=1, description="longest wait for a batch to fill, seconds")
     budget_s: float = Field(8.0, gt=0, description="time to finish on SIGTERM or when partitions are revoked, seconds")
-    retries_max: int = Field(10, ge=0, description="failed transactions in a row before the worker gives up")
+    give_up_after_s: float = Field(900.0, gt=0, description="how long failures may follow one another, seconds")
     cached_threads_max: int = Field(2_000, ge=1, description="threads of a partition kept decoded in memory")
 
 
@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     projections: tuple[str, ...] = Field(PROJECTIONS, min_length=1, description="the observers to run, in this order")
     encoding: Literal["json"] = Field("json", description="how mutations are encoded")
     redact: bool = Field(True, description="replace secrets in commands (U9)")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least level logged")
     read_filter: bool = Field(False, description="drop what current Codex would not persist (F9)")
 
     @model_validator(mode="after")

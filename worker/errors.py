@@ -12,12 +12,22 @@ class ConfigError(WorkerError):
     """The user's configuration or use: exit code 2, naming the setting, what was found and what to do."""
 
 
-class TransientError(WorkerError):
-    """The world outside: the same work may succeed later, so it is retried within a bound."""
+class RetryError(WorkerError):
+    """The world outside: nothing of the transaction will be visible, and the same work may succeed later.
+
+    The transaction is aborted, the batch forgotten and read again, within a bound.
+    """
 
 
-class AbortError(WorkerError):
-    """The transaction must be aborted and the batch read again from the committed offsets."""
+class DoubtError(RetryError):
+    """As RetryError, but the transaction may have been committed or may end later: the producer is of no use any more.
+
+    A new producer takes its place, which settles how the transaction ended.
+    """
+
+
+class FencedError(DoubtError):
+    """As DoubtError: a newer producer of our name exists, or the broker gave ours up."""
 
 
 class FatalError(WorkerError):

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import orjson
 import zstandard
@@ -12,9 +12,17 @@ import zstandard
 from worker.model.scalar import uuid
 
 STDIN = Path("-")
-SUFFIXES = (".jsonl", ".jsonl.zst")
+PACKED = ".zst"
+SUFFIXES = (".jsonl", ".jsonl" + PACKED)
 _READ_BYTES = 1 << 20
+# Unpacking can blow a chunk up by four orders of magnitude: read little at a time.
+_READ_PACKED_BYTES = 1 << 12
+# No session_meta is larger; a longer line is not kept to be looked into.
+_META_BYTES_MAX = 1 << 26
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+# A line without its line feed, its size in bytes, and whether a line feed ended it.
+Piece = tuple[bytes, int, bool]
 
 
 def rollout_files(paths: Iterable[Path]) -> list[Path]:
@@ -35,7 +43,7 @@ def is_rollout(path: Path) -> bool:
 
 
 class RolloutFile:
-    """One rollout file, read as a stream as often as asked; `-` is standard input, kept whole.
+    """One rollout file, read as a stream as often as asked; `-` is standard input, whose lines can be read once.
 
     Attributes:
         path: as it was named.
@@ -43,48 +51,123 @@ class RolloutFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stdin = sys.stdin.buffer.read() if path == STDIN else None
+        self._stdin = _Stdin() if path == STDIN else None
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines without their line feed; split at line feeds only.
 
         Raises:
             OSError: the file cannot be read.
-            zstandard.ZstdError: it is called `.zst` and is none.
+            zstandard.ZstdError: it is called `.zst` and is none, or only the beginning of one.
         """
-        if self._stdin is not None:
-            yield from _split([self._stdin])
-            return
-        with self.path.open("rb") as file:
-            stream = zstandard.ZstdDecompressor().stream_reader(file) if self.path.name.endswith(".zst") else file
-            yield from _split(_chunks(cast("IO[bytes]", stream)))
+        return (text for text, _, _ in self.pieces())
 
-    def thread_id(self) -> str:
-        """Return the id of the first session_meta that can be read, else the UUID in the name, else the name's stem.
+    def pieces(self, longest: int = sys.maxsize) -> Iterator[Piece]:
+        """Yield the lines with their size, as `split` does.
 
         Raises:
             OSError, zstandard.ZstdError: as `lines`.
         """
-        return next(filter(None, map(session_id, self.lines())), None) or thread_id_of_name(self.path)
+        return split(content(self.path) if self._stdin is None else self._stdin.chunks(), longest)
+
+    def thread_id(self) -> str:
+        """Return the id of the first session_meta that can be read, else the UUID in the name, else the name's stem.
+
+        To be asked before the lines: standard input is kept only as far as this looks into it.
+
+        Raises:
+            OSError, zstandard.ZstdError: as `lines`.
+        """
+        pieces = split(content(self.path) if self._stdin is None else self._stdin.ahead(), _META_BYTES_MAX)
+        stated = (session_id(text) for text, _, _ in pieces)
+        return next(filter(None, stated), None) or thread_id_of_name(self.path)
 
 
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    while chunk := stream.read(_READ_BYTES):
+class _Stdin:
+    """Standard input: can be looked into before it is read."""
+
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []
+
+    def ahead(self) -> Iterator[bytes]:
+        """Yield what was not read yet, and keep it for `chunks`."""
+        yield from list(self._kept)
+        for chunk in _chunks(sys.stdin.buffer):
+            self._kept.append(chunk)
+            yield chunk
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what was not read yet."""
+        while self._kept:
+            yield self._kept.pop(0)
+        yield from _chunks(sys.stdin.buffer)
+
+
+def content(path: Path, start: int = 0) -> Iterator[bytes]:
+    """Yield the bytes of a file in chunks, unpacked if its name ends in `.zst`.
+
+    Args:
+        start: how many (unpacked) bytes to leave out.
+
+    Raises:
+        OSError: the file cannot be read.
+        zstandard.ZstdError: it is called `.zst` and is none, or only the beginning of one.
+    """
+    with path.open("rb") as file:
+        if path.name.endswith(PACKED):
+            yield from _without(start, _unpacked(file))
+        else:
+            file.seek(start)
+            yield from _chunks(file)
+
+
+def _chunks(stream: IO[bytes], size: int = _READ_BYTES) -> Iterator[bytes]:
+    while chunk := stream.read(size):
         yield chunk
 
 
-def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the text of all frames; unlike the library's reader, see whether the last one is whole."""
+    frame = None
+    for chunk in _chunks(file, _READ_PACKED_BYTES):
+        packed = chunk
+        while packed:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(packed)
+            if not frame.eof:
+                break
+            packed, frame = frame.unused_data, None
+    if frame is not None:
+        raise zstandard.ZstdError("the file ends within a zstd frame: it is being written, or damaged")
+
+
+def _without(count: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if count < len(chunk):
+            yield chunk[count:]
+        count = max(0, count - len(chunk))
+
+
+def split(chunks: Iterable[bytes], longest: int = sys.maxsize) -> Iterator[Piece]:
+    """Split at line feeds and nothing else; an empty last line is none.
+
+    Args:
+        longest: of a line of more bytes than this only the end is kept: its size tells.
+    """
     rest: list[bytes] = []
+    size = 0
     for chunk in chunks:
         first, *more = chunk.split(b"\n")
-        rest.append(first)
+        size += len(first)
+        # The last two pieces of a line that is too long: so its end is there wherever a chunk ended.
+        rest = [*rest, first] if size <= longest else [*rest[-1:], first]
         if more:
-            yield b"".join(rest)
-            yield from more[:-1]
-            rest = [more[-1]]
-    last = b"".join(rest)
-    if last:
-        yield last
+            yield b"".join(rest), size, True
+            for text in more[:-1]:
+                yield text, len(text), True
+            rest, size = [more[-1]], len(more[-1])
+    if size:
+        yield b"".join(rest), size, False
 
 
 def session_id(line: bytes) -> str | None:
@@ -105,4 +188,6 @@ def thread_id_of_name(path: Path) -> str:
     uuids = _UUID.findall(path.name)
     if uuids:
         return str(uuids[-1]).lower()
-    return path.name.removesuffix(".zst").removesuffix(".jsonl") or path.name
+    # A name need not be UTF-8; a thread id must.
+    name = path.name.encode(errors="replace").decode()
+    return name.removesuffix(PACKED).removesuffix(".jsonl") or name

@@ -1,12 +1,14 @@
 """What the loop needs from the outside. `worker.app` joins these to Kafka and to the store.
 
-The loop calls everything here from one thread; nothing is called from a callback of the client but what says so.
+The loop calls everything here from one thread. Only a `Listener` is called back, from inside `Source.poll` and
+`Source.close`, in the same thread.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from worker.model.record import InRecord, OutRecord, StateRow
+from worker.model.value import value
 
 
 class StateStore(Protocol):
@@ -29,6 +31,10 @@ class StateStore(Protocol):
 class Task(Protocol):
     """One assigned partition: folds records and remembers what a checkpoint must write."""
 
+    @property
+    def store(self) -> StateStore:
+        """The partition's rows as last committed."""
+
     def process(self, records: Sequence[InRecord]) -> list[OutRecord]:
         """Fold records in order; return what to produce at once, inside the open transaction.
 
@@ -48,3 +54,139 @@ class Task(Protocol):
 
     def forget(self) -> None:
         """Drop everything since the last checkpoint: the transaction was aborted."""
+
+    def close(self) -> None:
+        """Release what the task holds: its partition is another's now."""
+
+
+@value
+class Offsets:
+    """Which input offsets a transaction commits.
+
+    Attributes:
+        positions: the next offset to read, by partition.
+        group: the client's own word for the group and our place in it, taken afresh for each commit.
+    """
+
+    positions: dict[int, int]
+    group: object
+
+
+class Listener(Protocol):
+    """Is told of partitions that come and go; raises nothing."""
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """Partitions are ours now; they are paused until `Source.start`."""
+
+    def revoked(self, partitions: Collection[int]) -> None:
+        """Partitions are about to move: commit what is theirs, then drop them."""
+
+    def lost(self, partitions: Collection[int]) -> None:
+        """Partitions were taken: drop them, commit nothing."""
+
+
+class Source(Protocol):
+    """The input topic's partitions that are assigned to this process."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Join the group."""
+
+    def poll(self, records_max: int, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
+        """Return records by partition, at most `records_max`; waits at most `wait_s` when there is none.
+
+        Raises:
+            SupersededError: another process joined under our name.
+            FatalError: the client gave up, or the committed offset is gone from the topic.
+        """
+
+    def committed(self, partitions: Collection[int]) -> dict[int, int | None]:
+        """Return the group's committed offsets, None where there is none.
+
+        Waits for transactions that still may change them.
+
+        Raises:
+            RetryError: no answer in time.
+        """
+
+    def hold(self, partitions: Collection[int]) -> None:
+        """Deliver nothing of these partitions until `start`."""
+
+    def start(self, partition: int, offset: int | None) -> None:
+        """Deliver a partition's records from an offset on; None is the beginning.
+
+        Raises:
+            RetryError: the client is not ready for it yet.
+        """
+
+    def offsets(self) -> Offsets:
+        """Return the positions of all started partitions, everything delivered being before them."""
+
+    def close(self) -> None:
+        """Stop without leaving the group: a static member that comes back in time keeps its partitions."""
+
+
+class Sink(Protocol):
+    """The one producer: everything the worker writes goes through its transactions."""
+
+    def open(self) -> None:
+        """Take our name, which ends whatever transaction an earlier holder left open.
+
+        Raises:
+            ConfigError: the broker does not allow it.
+            RetryError: no answer in time.
+        """
+
+    def send(self, partition: int, records: Sequence[OutRecord]) -> None:
+        """Add records to the transaction, which begins if none is open.
+
+        Raises:
+            RetryError: the transaction cannot succeed any more.
+        """
+
+    def send_rows(self, partition: int, rows: Sequence[StateRow]) -> None:
+        """Add rows to the transaction, for the changelog.
+
+        Raises:
+            RetryError: as `send`.
+        """
+
+    def commit(self, offsets: Offsets, within_s: float) -> Mapping[int, int]:
+        """Commit the transaction with the input offsets.
+
+        Returns:
+            The changelog offset after the last row, by partition that had rows.
+
+        Raises:
+            RetryError: nothing was committed.
+            DoubtError: nobody knows.
+        """
+
+    def reset(self, error: Exception | None) -> None:
+        """Be ready for a new transaction after a failure: abort, or take a new producer where that will not do.
+
+        Raises:
+            RetryError: no answer in time; call again.
+        """
+
+    def close(self) -> None:
+        """Give the producer up; an open transaction is aborted by its successor."""
+
+
+class Restorer(Protocol):
+    """Reads changelog partitions into stores while the loop goes on."""
+
+    def begin(self, partition: int, store: StateStore) -> None:
+        """Bring a store up to date with what was committed before this call."""
+
+    def drop(self, partitions: Collection[int]) -> None:
+        """Forget partitions that moved away."""
+
+    def step(self) -> Mapping[int, int | None]:
+        """Read a little; return the partitions that are done, with their committed input offsets.
+
+        Raises:
+            RetryError: no answer in time; call again.
+        """
+
+    def close(self) -> None:
+        """Release the client."""

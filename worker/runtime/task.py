@@ -41,7 +41,7 @@ class PartitionTask:
         cached_threads_max: int,
     ) -> None:
         self.partition = partition
-        self._store = store
+        self.store = store
         self._topics = topics
         self._appends = appends
         self._encoder = encoder
@@ -110,7 +110,7 @@ class PartitionTask:
         return thread
 
     def _load(self, thread_id: str, row: str) -> Any:
-        data = self._store.get(state_key(thread_id, row))
+        data = self.store.get(state_key(thread_id, row))
         return None if data is None else decode_row(row, data)
 
     def _publish(self, mutation: Mutation, out: list[OutRecord]) -> None:
@@ -145,7 +145,7 @@ class PartitionTask:
 
     def committed(self, changelog_offset: int) -> None:
         """Write the changed rows to the store, and shrink the cache to its bound."""
-        self._store.apply(self._rows, changelog_offset)
+        self.store.apply(self._rows, changelog_offset)
         self._rows = []
         for thread in self._touched.values():
             thread.settle()
@@ -161,6 +161,10 @@ class PartitionTask:
             del self._threads[thread_id]
         self._touched.clear()
         self._rows = []
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
 
 
 def _thread_id(key: bytes | None) -> str | None:

@@ -1,0 +1,64 @@
+"""The topics held against a reduction from scratch (G1, G2)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from worker.model.record import InRecord, OutRecord
+from worker.model.value import value
+from worker.runtime.ports import Task
+
+Place = tuple[str, int]
+
+
+@value
+class Difference:
+    """Where a topic's partition first departs from what it should hold.
+
+    Attributes:
+        index: the record's place among the partition's records, from 0.
+        found: the key that is there, None when the partition ends before.
+        wanted: the key that should be there, None when the partition should have ended.
+    """
+
+    topic: str
+    partition: int
+    index: int
+    found: bytes | None
+    wanted: bytes | None
+
+
+def from_scratch(records: Iterable[InRecord], new_task: Callable[[int], Task]) -> dict[Place, list[OutRecord]]:
+    """Return what a worker publishes for the whole input, by topic and partition.
+
+    Args:
+        records: all input records, in order within a partition.
+        new_task: makes a task without any state.
+    """
+    inputs: dict[int, list[InRecord]] = defaultdict(list)
+    for record in records:
+        inputs[record.partition].append(record)
+    outputs: dict[Place, list[OutRecord]] = defaultdict(list)
+    for partition, some in inputs.items():
+        for out in new_task(partition).process(some):
+            outputs[out.topic, partition].append(out)
+    return outputs
+
+
+def differences(found: Iterable[InRecord], wanted: dict[Place, list[OutRecord]]) -> list[Difference]:
+    """Compare published records with those wanted: keys, values and headers, byte for byte, in order, by partition."""
+    by_place: dict[Place, list[OutRecord]] = defaultdict(list)
+    for record in found:
+        by_place[record.topic, record.partition].append(
+            OutRecord(record.topic, record.key, record.value, record.headers)
+        )
+    firsts = [_first(place, by_place[place], wanted.get(place, [])) for place in sorted({*by_place, *wanted})]
+    return [first for first in firsts if first is not None]
+
+
+def _first(place: Place, found: list[OutRecord], wanted: list[OutRecord]) -> Difference | None:
+    if found == wanted:
+        return None
+    same = (one == other for one, other in zip(found, wanted, strict=False))
+    index = next((at for at, equal in enumerate(same) if not equal), min(len(found), len(wanted)))
+    keys = [side[index].key if index < len(side) else None for side in (found, wanted)]
+    return Difference(*place, index, *keys)

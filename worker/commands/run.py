@@ -1,0 +1,59 @@
+"""`run`: the worker."""
+
+import logging
+import signal
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from worker import __version__, app
+from worker.commands.options import ConfigOption, GroupOption, InstanceOption, PrefixOption, ServersOption, settings
+from worker.runtime.clock import Clock
+from worker.telemetry.log import configure
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    config: ConfigOption = None,
+    bootstrap_servers: ServersOption = None,
+    group: GroupOption = None,
+    instance: InstanceOption = None,
+    prefix: PrefixOption = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [default: INFO]", show_default=False)
+    ] = None,
+) -> None:
+    """Run the worker: consume rollout items, publish mutations, until SIGTERM or Ctrl-C.
+
+    Start as many as there are partitions, each with an instance name of its own; they share the work. A second one of
+    the same name supersedes the first.
+
+    [bold]Examples[/bold]
+
+      thread-history-worker run
+
+      thread-history-worker run --bootstrap-servers kafka:9092 --instance 1
+
+      THW_LOOP__COMMIT_INTERVAL_S=1 thread-history-worker run --config worker.toml
+    """
+    found = settings(
+        config,
+        kafka__bootstrap_servers=bootstrap_servers,
+        group=group,
+        instance=instance,
+        topics__prefix=prefix,
+        log_level=log_level,
+    )
+    configure(found.log_level, Clock().now)
+    worker = app.worker(found)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("worker starts", extra={"version": __version__, "group": found.group, "member": found.member})
+    worker.run()
+    log.info("worker stopped")

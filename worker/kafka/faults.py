@@ -1,0 +1,63 @@
+"""What the client's errors mean to us: one table for what consumers meet, one for what the producer meets."""
+
+from confluent_kafka import KafkaError, KafkaException
+
+from worker.errors import DoubtError, FatalError, FencedError, RetryError, SupersededError, WorkerError
+
+_FENCED = frozenset({
+    KafkaError._FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.FENCED_INSTANCE_ID,
+})  # fmt: skip
+_FORBIDDEN = frozenset({
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+})  # fmt: skip
+# The committed offset, or the one asked for, is not in the topic any more.
+_OFFSET_GONE = frozenset({
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+})  # fmt: skip
+_TOPIC_GONE = frozenset({
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+})  # fmt: skip
+
+
+def consumer_fault(error: KafkaError) -> WorkerError | None:
+    """Return what a consumer's error means; None when the client goes on by itself."""
+    code, text = error.code(), error.str()
+    if code == KafkaError.FENCED_INSTANCE_ID:
+        return SupersededError("another process joined the group under this worker's name (group and instance)")
+    if code in _FORBIDDEN:
+        return FatalError(f"Kafka refuses: {text}; grant the worker's ACLs")
+    if code in _OFFSET_GONE:
+        return FatalError(f"records between the committed offset and the topic's beginning are gone: {text}")
+    if code in _TOPIC_GONE:
+        return FatalError(f"a topic is gone: {text}; run `thread-history-worker topics check`")
+    if error.fatal():
+        return FatalError(f"the Kafka consumer gave up: {text}")
+    return None
+
+
+def producer_fault(found: KafkaException | KafkaError, *, ending: bool = False) -> WorkerError:
+    """Return what an error of the transactional producer means.
+
+    Args:
+        ending: it was met while the transaction was being ended, so that nobody knows how it ended.
+    """
+    error = found.args[0] if isinstance(found, KafkaException) else found
+    code, text = error.code(), error.str()
+    if code in _FENCED:
+        return FencedError(f"the producer was fenced: {text}")
+    if code in _FORBIDDEN:
+        return FatalError(f"Kafka refuses: {text}; grant the worker's ACLs")
+    if error.txn_requires_abort():
+        return RetryError(text)
+    if error.fatal() or ending or not error.retriable():
+        return DoubtError(text)
+    return RetryError(text)

@@ -1,0 +1,157 @@
+"""Changelog partitions into stores, with a consumer of their own (implements `worker.runtime.ports.Restorer`)."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from worker.config import Settings
+from worker.errors import FatalError, RetryError
+from worker.kafka.client import LOG, client_options
+from worker.kafka.faults import consumer_fault
+from worker.kafka.records import take
+from worker.model.record import StateRow
+from worker.runtime.ports import Source, StateStore
+
+log = logging.getLogger(__name__)
+
+_BATCH_RECORDS = 10_000
+_CALL_S = 5.0
+_RETRY_S = 0.2
+
+
+class _Partition:
+    """A partition on its way: what is read where, and up to where."""
+
+    def __init__(self, store: StateStore) -> None:
+        self.store = store
+        self.began_at = time.monotonic()
+        self.rows = 0
+        self.position = store.changelog_offset
+        self.committed: int | None = None
+        # The changelog's end, once it was asked for.
+        self.target: int | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.target is not None and self.position >= self.target
+
+
+class KafkaRestorer:
+    """Restores partitions while the loop goes on.
+
+    The target is the changelog's high watermark, asked after the input partition's committed offset was fetched: that
+    includes transactions whose markers are still being written. The position passes it over markers, aborted and
+    compacted-away records too.
+    """
+
+    def __init__(self, settings: Settings, changelog: str, source: Source) -> None:
+        self._changelog = changelog
+        self._source = source
+        name = f"{settings.member}-restore"
+        self._admin = AdminClient(client_options(settings.kafka, client_id=name), logger=LOG)
+        self._consumer = Consumer(
+            {"fetch.wait.max.ms": 10, "queued.max.messages.kbytes": 65_536}
+            | client_options(
+                settings.kafka,
+                client_id=name,
+                group_id=name,
+                enable_auto_commit=False,
+                enable_partition_eof=True,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+            ),
+            logger=LOG,
+        )
+        self._partitions: dict[int, _Partition] = {}
+        self._retry_at = 0.0
+
+    def begin(self, partition: int, store: StateStore) -> None:
+        """Bring a store up to date with what is committed now; the work is done by `step`."""
+        self._partitions[partition] = _Partition(store)
+
+    def drop(self, partitions: Collection[int]) -> None:
+        """Forget partitions."""
+        reading = [number for number in partitions if (found := self._partitions.pop(number, None)) and found.target]
+        if reading:
+            self._consumer.incremental_unassign([Place(self._changelog, number) for number in reading])
+
+    def step(self) -> Mapping[int, int | None]:
+        """Read a little; return what is done."""
+        if not self._partitions:
+            return {}
+        self._aim()
+        if any(found.target for found in self._partitions.values()):
+            self._read()
+        done = {number: found for number, found in self._partitions.items() if found.done}
+        self.drop(done)
+        for number, found in done.items():
+            seconds = time.monotonic() - found.began_at
+            log.info("restored", extra={"partition": number, "rows": found.rows, "seconds": round(seconds, 2)})
+        return {number: found.committed for number, found in done.items()}
+
+    def _aim(self) -> None:
+        """Fetch the committed offsets and then the targets of partitions that are new."""
+        new = [number for number, found in self._partitions.items() if found.target is None]
+        if not new or time.monotonic() < self._retry_at:
+            return
+        try:
+            committed = self._source.committed(new)
+            targets = self._ends(new)
+        except RetryError as error:
+            # Another's open transaction, or no broker: other partitions go on meanwhile.
+            log.warning("restore waits", extra={"partitions": new, "error": str(error)})
+            self._retry_at = time.monotonic() + _RETRY_S
+            return
+        for number in new:
+            found = self._partitions[number]
+            found.committed, found.target = committed[number], targets[number]
+        places = [
+            Place(self._changelog, number, self._partitions[number].position) for number in new if targets[number]
+        ]
+        if places:
+            self._consumer.incremental_assign(places)
+
+    def _ends(self, partitions: Collection[int]) -> dict[int, int]:
+        latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = {Place(self._changelog, number): latest for number in partitions}
+        answers = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_CALL_S
+        )
+        try:
+            return {place.partition: future.result().offset for place, future in answers.items()}
+        except KafkaException as error:
+            raise consumer_fault(error.args[0]) or RetryError(error.args[0].str()) from error
+
+    def _read(self) -> None:
+        rows: dict[int, list[StateRow]] = defaultdict(list)
+        for message in take(self._consumer, _BATCH_RECORDS, 0.02):
+            error, number = message.error(), message.partition()
+            found = self._partitions.get(number)
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                self._meet(error)
+            elif found is not None and error is not None:
+                found.position = max(found.position, message.offset())
+            elif found is not None:
+                rows[number].append(StateRow(message.key(), message.value()))
+                found.position = message.offset() + 1
+        for number, some in rows.items():
+            found = self._partitions[number]
+            found.rows += len(some)
+            found.store.apply(some, found.position)
+
+    def _meet(self, error: KafkaError) -> None:
+        fault = consumer_fault(error)
+        if fault is not None:
+            raise FatalError(f"the changelog {self._changelog} cannot be read: {fault}")
+        log.warning("restore", extra={"error": error.str()})
+
+    def close(self) -> None:
+        """Release the client."""
+        self._partitions.clear()
+        self._consumer.close()

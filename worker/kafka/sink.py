@@ -1,0 +1,179 @@
+"""The one producer and its transactions (implements `worker.runtime.ports.Sink`)."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka import TopicPartition as Place
+
+from worker.config import Settings
+from worker.errors import ConfigError, DoubtError, FatalError, RetryError
+from worker.kafka.client import LOG, client_options
+from worker.kafka.faults import producer_fault
+from worker.model.record import OutRecord, StateRow
+from worker.model.topic import TopicNames
+from worker.runtime.ports import Offsets
+
+log = logging.getLogger(__name__)
+
+# How long to wait for room in the client's queue before the transaction is given up.
+QUEUE_FULL_S = 10.0
+
+
+class KafkaSink:
+    """Writes mutations, dead letters and state rows, each to the partition its input came from, in transactions."""
+
+    def __init__(self, settings: Settings, topics: TopicNames) -> None:
+        kafka = settings.kafka
+        self._topics = topics
+        self._open_s = kafka.transaction_timeout_ms / 1000
+        self._options = {
+            "linger.ms": 20,
+            "batch.size": 1_000_000,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 500_000,
+            "queue.buffering.max.kbytes": 262_144,
+            # The topics' own limit is checked by the brokers.
+            "message.max.bytes": 16_777_216,
+        } | client_options(
+            kafka,
+            client_id=settings.member,
+            transactional_id=settings.member,
+            transaction_timeout_ms=kafka.transaction_timeout_ms,
+            message_timeout_ms=kafka.message_timeout_ms,
+            enable_idempotence=True,
+            acks="all",
+        )
+        self._producer: Producer | None = None
+        self._in_transaction = False
+        # The changelog offset after the last row of the transaction, by partition, as delivered.
+        self._ends: dict[int, int] = {}
+
+    def open(self) -> None:
+        """Make a producer and take our name, which ends what an earlier holder left open."""
+        self.close()
+        producer = Producer(self._options, logger=LOG)
+        try:
+            _within(self._open_s, producer.init_transactions)
+        except KafkaException as error:
+            fault = producer_fault(error)
+            if isinstance(fault, FatalError):
+                raise ConfigError(str(fault)) from None
+            raise RetryError(f"no transaction coordinator: {fault}") from error
+        self._producer = producer
+
+    def _begun(self) -> Producer:
+        producer = self._producer
+        if producer is None:
+            raise DoubtError("there is no producer")
+        if not self._in_transaction:
+            try:
+                producer.begin_transaction()
+            except KafkaException as error:
+                raise producer_fault(error) from error
+            self._in_transaction = True
+            self._ends.clear()
+        return producer
+
+    def send(self, partition: int, records: Sequence[OutRecord]) -> None:
+        """Add records to the transaction."""
+        producer = self._begun()
+        for record in records:
+            _queued(producer, partition, record)
+        producer.poll(0)
+
+    def send_rows(self, partition: int, rows: Sequence[StateRow]) -> None:
+        """Add rows to the transaction, for the changelog; only the last one's delivery is looked at."""
+        producer = self._begun()
+        messages: list[dict[str, Any]] = [{"key": row.key, "value": row.value} for row in rows]
+        messages[-1]["callback"] = self._delivered
+        deadline = time.monotonic() + QUEUE_FULL_S
+        while messages:
+            try:
+                producer.produce_batch(self._topics.changelog, messages, partition)
+            except BufferError:
+                pass
+            except KafkaException as error:
+                raise producer_fault(error) from error
+            messages = [message for message in messages if message.pop("_error", None) is not None]
+            if messages:
+                _make_room(producer, deadline)
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        if error is None:
+            self._ends[message.partition()] = message.offset() + 1
+
+    def commit(self, offsets: Offsets, within_s: float) -> Mapping[int, int]:
+        """Commit the transaction with the input offsets."""
+        producer = self._begun()
+        places = [Place(self._topics.input, partition, offset) for partition, offset in offsets.positions.items()]
+        deadline = time.monotonic() + within_s
+        try:
+            _within(within_s, lambda left_s: producer.send_offsets_to_transaction(places, offsets.group, left_s))
+        except KafkaException as error:
+            raise producer_fault(error) from error
+        try:
+            _within(deadline - time.monotonic(), producer.commit_transaction)
+        except KafkaException as error:
+            raise producer_fault(error, ending=True) from error
+        self._in_transaction = False
+        return dict(self._ends)
+
+    def reset(self, error: Exception | None) -> None:
+        """Abort; where that is not enough or fails, take a new producer."""
+        if self._producer is None or isinstance(error, DoubtError) or not self._aborted(self._producer):
+            self.open()
+
+    def _aborted(self, producer: Producer) -> bool:
+        if not self._in_transaction:
+            return True
+        try:
+            _within(self._open_s, producer.abort_transaction)
+        except KafkaException as error:
+            log.warning("the transaction cannot be aborted", extra={"error": error.args[0].str()})
+            return False
+        self._in_transaction = False
+        return True
+
+    def close(self) -> None:
+        """Give the producer up without waiting for anything."""
+        producer, self._producer = self._producer, None
+        self._in_transaction = False
+        if producer is not None:
+            producer.purge()
+            producer.poll(0)
+
+
+def _within(seconds: float, call: Callable[[float], Any]) -> None:
+    """Make a call again while its error is retriable and there is time; it gets the seconds left."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            call(max(0.1, deadline - time.monotonic()))
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+
+
+def _queued(producer: Producer, partition: int, record: OutRecord) -> None:
+    deadline = None
+    while True:
+        try:
+            producer.produce(record.topic, record.value, record.key, partition, headers=record.headers)  # type: ignore[arg-type]
+        except BufferError:
+            deadline = deadline or time.monotonic() + QUEUE_FULL_S
+            _make_room(producer, deadline)
+        except KafkaException as error:
+            raise producer_fault(error) from error
+        else:
+            return
+
+
+def _make_room(producer: Producer, deadline: float) -> None:
+    producer.poll(0.05)
+    if time.monotonic() > deadline:
+        raise RetryError(f"the producer's queue stayed full for {QUEUE_FULL_S:g} s")

@@ -1,0 +1,76 @@
+"""One transaction after another: what goes into it, when it ends, and in which order.
+
+A checkpoint has three steps. 1: mutations, dead letters and changed state rows are in one Kafka transaction. 2: the
+input offsets join it and it commits. 3: the local stores take the same rows. Dying before 2 leaves nothing visible;
+dying between 2 and 3 leaves a store behind the changelog, whose tail is then read again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from worker.model.record import OutRecord
+from worker.runtime.clock import Clock
+from worker.runtime.ports import Sink, Source, Task
+
+
+class Checkpoint:
+    """The open transaction.
+
+    Args:
+        interval_s: how long a transaction stays open, in seconds from its first record.
+        records_max: how many input records it takes at most.
+        within_s: how long its end may take.
+
+    Attributes:
+        records: input records in the open transaction.
+    """
+
+    def __init__(
+        self, source: Source, sink: Sink, clock: Clock, *, interval_s: float, records_max: int, within_s: float
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._clock = clock
+        self._interval_s = interval_s
+        self._records_max = records_max
+        self._within_s = within_s
+        self._ends_at = 0.0
+        self.records = 0
+
+    def add(self, partition: int, out: Sequence[OutRecord], records: int) -> None:
+        """Put what became of input records into the transaction (step 1).
+
+        Raises:
+            RetryError: the transaction cannot succeed any more.
+        """
+        if not self.records:
+            self._ends_at = self._clock.now() + self._interval_s
+        self.records += records
+        self._sink.send(partition, out)
+
+    def due_in_s(self) -> float | None:
+        """Return the seconds until the transaction should end, at least 0; None when there is nothing in it."""
+        if not self.records:
+            return None
+        if self.records >= self._records_max:
+            return 0.0
+        return max(0.0, self._ends_at - self._clock.now())
+
+    def commit(self, tasks: Mapping[int, Task]) -> None:
+        """Commit what was added, if anything.
+
+        Raises:
+            RetryError: nothing was committed, or nobody knows (DoubtError).
+        """
+        if not self.records:
+            return
+        rows = {partition: found for partition, task in tasks.items() if (found := task.changed_rows())}
+        for partition, found in rows.items():
+            self._sink.send_rows(partition, found)
+        ends = self._sink.commit(self._source.offsets(), self._within_s)
+        self.records = 0
+        for partition in rows:
+            tasks[partition].committed(ends[partition])
+
+    def forget(self) -> None:
+        """Take it that the transaction is no more."""
+        self.records = 0

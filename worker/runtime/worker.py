@@ -1,0 +1,227 @@
+"""The loop: poll, fold, commit; partitions come and go; trouble is retried from the last commit."""
+
+import logging
+from collections.abc import Callable, Collection
+
+from worker.errors import FatalError, FencedError, RetryError, WorkerError
+from worker.runtime.checkpoint import Checkpoint
+from worker.runtime.clock import Backoff, Clock
+from worker.runtime.ports import Restorer, Sink, Source, Task
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST_S = 0.2
+RETRY_LONGEST_S = 10.0
+
+
+class Worker:
+    """Runs the tasks of the partitions assigned to this process (implements `worker.runtime.ports.Listener`).
+
+    A partition is *restoring* until its store holds everything committed, then *running*. After any failure all
+    partitions go through that again: their stores are brought up to the changelog's end and their input is read from
+    the committed offset, whatever became of the transaction.
+
+    Args:
+        new_task: makes the task of a partition.
+        batch_records_max: records taken from the client at a time.
+        poll_s: longest wait for records, seconds.
+        fenced_wait_s: how long to look, after the producer was fenced, for a sign that our name is another's.
+        give_up_after_s: how long failures may follow one another.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        sink: Sink,
+        restorer: Restorer,
+        checkpoint: Checkpoint,
+        new_task: Callable[[int], Task],
+        clock: Clock,
+        batch_records_max: int,
+        poll_s: float,
+        fenced_wait_s: float,
+        give_up_after_s: float,
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._restorer = restorer
+        self._checkpoint = checkpoint
+        self._new_task = new_task
+        self._clock = clock
+        self._batch_records_max = batch_records_max
+        self._poll_s = poll_s
+        self._fenced_wait_s = fenced_wait_s
+        self._give_up_after_s = give_up_after_s
+        self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
+        self._tasks: dict[int, Task] = {}
+        # Restored partitions whose reading has not begun, with their offsets.
+        self._restored: dict[int, int | None] = {}
+        self._stopping = False
+        # What a callback met; raised when the poll it happened in is over.
+        self._trouble: WorkerError | None = None
+        # Why there is no usable transaction now, and when to try again.
+        self._broken: RetryError | None = None
+        self._repair_at = 0.0
+        self._failing_since: float | None = None
+
+    def stop(self) -> None:
+        """Ask the loop to finish its batch, commit and return; may be called by a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Work until stopped.
+
+        Raises:
+            ConfigError: the brokers do not let this worker in.
+            SupersededError: another process took over our name.
+            FatalError: our own fault, or trouble that lasted too long; nothing was lost.
+        """
+        try:
+            self._open()
+            self._source.subscribe(self)
+            while not self._stopping:
+                self._guarded_turn()
+            self._finish()
+        finally:
+            self._restorer.close()
+            self._sink.close()
+
+    def _open(self) -> None:
+        while True:
+            try:
+                self._sink.open()
+            except RetryError as error:
+                self._clock.sleep(self._failed(error))
+            else:
+                self._succeeded()
+                return
+
+    def _guarded_turn(self) -> None:
+        try:
+            if self._broken is None:
+                self._turn()
+            else:
+                self._broken_turn(self._broken)
+        except RetryError as error:
+            self._break(error)
+
+    def _turn(self) -> None:
+        self._start_restored()
+        due_in_s = self._checkpoint.due_in_s()
+        wait_s = self._poll_s if due_in_s is None else min(self._poll_s, due_in_s)
+        for partition, records in self._source.poll(self._batch_records_max, wait_s).items():
+            out = self._tasks[partition].process(records)
+            self._checkpoint.add(partition, out, len(records))
+        self._raise_trouble()
+        if self._checkpoint.due_in_s() == 0.0:
+            self._checkpoint.commit(self._tasks)
+            self._succeeded()
+
+    def _start_restored(self) -> None:
+        self._restored |= self._restorer.step()
+        for partition in list(self._restored):
+            self._source.start(partition, self._restored[partition])
+            del self._restored[partition]
+            log.info("partition runs", extra={"partition": partition})
+
+    def _raise_trouble(self) -> None:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
+
+    # Trouble
+
+    def _break(self, error: RetryError) -> None:
+        """Forget the open transaction; go on polling, so that we stay in the group, until the next try."""
+        for task in self._tasks.values():
+            task.forget()
+        self._checkpoint.forget()
+        self._source.hold(self._tasks)
+        self._restorer.drop(self._tasks)
+        self._restored.clear()
+        wait_s = self._failed(error)
+        if isinstance(error, FencedError):
+            self._sink.close()
+            wait_s = max(wait_s, self._fenced_wait_s)
+        self._repair_at = self._clock.now() + wait_s
+        self._broken = error
+
+    def _broken_turn(self, error: RetryError) -> None:
+        self._source.poll(self._batch_records_max, self._poll_s)
+        self._raise_trouble()
+        if self._clock.now() < self._repair_at:
+            return
+        self._sink.reset(error)
+        self._broken = None
+        for partition, task in self._tasks.items():
+            self._restorer.begin(partition, task.store)
+
+    def _failed(self, error: RetryError) -> float:
+        now = self._clock.now()
+        if self._failing_since is None:
+            self._failing_since = now
+        wait_s = self._backoff.failed()
+        if now - self._failing_since > self._give_up_after_s:
+            raise FatalError(
+                f"gave up after {now - self._failing_since:.0f} s of failures (loop.give_up_after_s); the last: {error}"
+            ) from error
+        log.warning(
+            "transaction failed, trying again from the last commit",
+            extra={"error": str(error), "failures": self._backoff.failures, "wait_s": round(wait_s, 2)},
+        )
+        return wait_s
+
+    def _succeeded(self) -> None:
+        self._failing_since = None
+        self._backoff.succeeded()
+
+    # Partitions that come and go: called from inside poll
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """Begin to restore partitions."""
+        log.info("partitions assigned", extra={"partitions": sorted(partitions)})
+        for partition in partitions:
+            task = self._tasks[partition] = self._new_task(partition)
+            if self._broken is None:
+                self._restorer.begin(partition, task.store)
+
+    def revoked(self, partitions: Collection[int]) -> None:
+        """Commit, then drop partitions."""
+        log.info("partitions revoked", extra={"partitions": sorted(partitions)})
+        try:
+            self._checkpoint.commit(self._tasks)
+        except WorkerError as error:
+            self._trouble = error
+        self._drop(partitions)
+
+    def lost(self, partitions: Collection[int]) -> None:
+        """Drop partitions; what is in the open transaction must not be committed."""
+        log.warning("partitions lost", extra={"partitions": sorted(partitions)})
+        if self._checkpoint.records:
+            self._trouble = RetryError("partitions were lost while a transaction was open")
+        self._drop(partitions)
+
+    def _drop(self, partitions: Collection[int]) -> None:
+        self._restorer.drop(partitions)
+        for partition in partitions:
+            self._restored.pop(partition, None)
+            task = self._tasks.pop(partition, None)
+            if task is not None:
+                task.close()
+
+    # The end
+
+    def _finish(self) -> None:
+        if self._broken is not None:
+            raise FatalError(
+                f"stopped while Kafka did not answer; nothing is lost, a successor goes on ({self._broken})"
+            )
+        try:
+            self._checkpoint.commit(self._tasks)
+        except RetryError as error:
+            raise FatalError(
+                f"stopped without the last commit; nothing is lost, a successor goes on ({error})"
+            ) from error
+        self._source.close()
+        self._drop(list(self._tasks))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder, JsonEncoder
 from worker.config import Settings
+from worker.errors import ConfigError
 from worker.kafka.restore import KafkaRestorer
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource, heartbeat_ms
@@ -24,7 +25,14 @@ ENCODERS: dict[str, type[Encoder]] = {"json": JsonEncoder}
 
 
 def projections(settings: Settings) -> Sequence[Projection]:
-    """Return the installed projections in the order of the settings."""
+    """Return the installed projections in the order of the settings.
+
+    Raises:
+        ConfigError: one is not known.
+    """
+    unknown = [name for name in settings.projections if name not in PROJECTIONS]
+    if unknown:
+        raise ConfigError(f"projections: {', '.join(unknown)} not known; choose of {', '.join(PROJECTIONS)}")
     return [PROJECTIONS[name] for name in settings.projections]
 
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError
 from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
 
 from worker.config import KafkaSettings
 from worker.errors import ConfigError, FatalError
-from worker.kafka.client import LOG, client_options
+from worker.kafka.client import client, client_options
+from worker.kafka.offsets import end_offsets
 from worker.kafka.records import in_record, take
 from worker.model.record import InRecord
 
 _BATCH_RECORDS = 5_000
-_CALL_S = 10.0
 
 
 class TopicReader:
@@ -26,7 +27,8 @@ class TopicReader:
     """
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str]) -> None:
-        self._consumer = Consumer(
+        self._consumer = client(
+            Consumer,
             client_options(
                 kafka,
                 client_id="thread-history-reader",
@@ -36,8 +38,8 @@ class TopicReader:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
             ),
-            logger=LOG,
         )
+        self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-reader"))
         metadata = self._consumer.list_topics(timeout=kafka.start_timeout_s).topics
         missing = [topic for topic in topics if topic not in metadata or metadata[topic].error is not None]
         if missing:
@@ -63,13 +65,7 @@ class TopicReader:
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Return how far what is committed reaches now, by topic and partition."""
-        try:
-            return {
-                place: self._consumer.get_watermark_offsets(Place(*place), timeout=_CALL_S)[1]
-                for place in self._positions
-            }
-        except KafkaException as error:
-            raise FatalError(f"the topics' ends cannot be read: {error.args[0].str()}") from error
+        return end_offsets(self._admin, self._positions, committed_only=True)
 
     def to(self, ends: dict[tuple[str, int], int]) -> Iterator[InRecord]:
         """Yield records until the positions have reached `ends`; they pass over markers and compacted records."""

@@ -4,16 +4,16 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from worker.config import Settings
 from worker.errors import FatalError, RetryError
-from worker.kafka.client import LOG, client_options
+from worker.kafka.client import client, client_options
 from worker.kafka.faults import consumer_fault
+from worker.kafka.offsets import end_offsets
 from worker.kafka.records import take
 from worker.model.record import StateRow
 from worker.runtime.ports import Source, StateStore
@@ -21,7 +21,6 @@ from worker.runtime.ports import Source, StateStore
 log = logging.getLogger(__name__)
 
 _BATCH_RECORDS = 10_000
-_CALL_S = 5.0
 _RETRY_S = 0.2
 
 
@@ -54,8 +53,9 @@ class KafkaRestorer:
         self._changelog = changelog
         self._source = source
         name = f"{settings.member}-restore"
-        self._admin = AdminClient(client_options(settings.kafka, client_id=name), logger=LOG)
-        self._consumer = Consumer(
+        self._admin = client(AdminClient, client_options(settings.kafka, client_id=name))
+        self._consumer = client(
+            Consumer,
             {"fetch.wait.max.ms": 10, "queued.max.messages.kbytes": 65_536}
             | client_options(
                 settings.kafka,
@@ -66,7 +66,6 @@ class KafkaRestorer:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
             ),
-            logger=LOG,
         )
         self._partitions: dict[int, _Partition] = {}
         self._retry_at = 0.0
@@ -102,7 +101,7 @@ class KafkaRestorer:
             return
         try:
             committed = self._source.committed(new)
-            targets = self._ends(new)
+            ends = end_offsets(self._admin, [(self._changelog, number) for number in new], committed_only=False)
         except RetryError as error:
             # Another's open transaction, or no broker: other partitions go on meanwhile.
             log.warning("restore waits", extra={"partitions": new, "error": str(error)})
@@ -110,23 +109,11 @@ class KafkaRestorer:
             return
         for number in new:
             found = self._partitions[number]
-            found.committed, found.target = committed[number], targets[number]
-        places = [
-            Place(self._changelog, number, self._partitions[number].position) for number in new if targets[number]
-        ]
+            found.committed, found.target = committed[number], ends[self._changelog, number]
+        filled = [number for number in new if ends[self._changelog, number]]
+        places = [Place(self._changelog, number, self._partitions[number].position) for number in filled]
         if places:
             self._consumer.incremental_assign(places)
-
-    def _ends(self, partitions: Collection[int]) -> dict[int, int]:
-        latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        wanted = {Place(self._changelog, number): latest for number in partitions}
-        answers = self._admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_CALL_S
-        )
-        try:
-            return {place.partition: future.result().offset for place, future in answers.items()}
-        except KafkaException as error:
-            raise consumer_fault(error.args[0]) or RetryError(error.args[0].str()) from error
 
     def _read(self) -> None:
         rows: dict[int, list[StateRow]] = defaultdict(list)

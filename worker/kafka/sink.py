@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition as Place
 
 from worker.config import Settings
 from worker.errors import ConfigError, DoubtError, FatalError, RetryError
-from worker.kafka.client import LOG, client_options
+from worker.kafka.client import client, client_options
 from worker.kafka.faults import producer_fault
 from worker.model.record import OutRecord, StateRow
 from worker.model.topic import TopicNames
@@ -54,7 +54,7 @@ class KafkaSink:
     def open(self) -> None:
         """Make a producer and take our name, which ends what an earlier holder left open."""
         self.close()
-        producer = Producer(self._options, logger=LOG)
+        producer = client(Producer, self._options)
         try:
             _within(self._open_s, producer.init_transactions)
         except KafkaException as error:

@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition as Place
 
 from worker.config import Settings
 from worker.errors import RetryError
-from worker.kafka.client import LOG, client_options
+from worker.kafka.client import client, client_options
 from worker.kafka.faults import consumer_fault
 from worker.kafka.records import in_record, take
 from worker.model.record import InRecord
@@ -38,7 +38,8 @@ class KafkaSource:
     def __init__(self, settings: Settings, topic: str) -> None:
         kafka = settings.kafka
         self._topic = topic
-        self._consumer = Consumer(
+        self._consumer = client(
+            Consumer,
             {
                 "queued.max.messages.kbytes": _QUEUED_KB,
                 "fetch.wait.max.ms": 100,
@@ -59,7 +60,6 @@ class KafkaSource:
                 auto_offset_reset="error",
                 isolation_level="read_committed",
             ),
-            logger=LOG,
         )
         self._listener: Listener | None = None
         # The next offset to deliver, of partitions that were started.

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from worker.config import KafkaSettings, TopicSettings
 from worker.errors import ConfigError
-from worker.kafka.client import LOG, client_options
+from worker.kafka.client import client, client_options
 from worker.model.topic import TopicNames
 from worker.model.value import value
 
@@ -79,7 +79,7 @@ class Topics:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._admin = AdminClient(client_options(kafka, client_id="thread-history-worker-admin"), logger=LOG)
+        self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-worker-admin"))
 
     def partitions(self) -> dict[str, int]:
         """Return the partition count of every topic there is.

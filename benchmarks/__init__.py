@@ -1,0 +1,1 @@
+"""Programs that measure, each with a report; none of them is a test."""

@@ -1,0 +1,32 @@
+"""One broker for all integration tests: topics and groups are theirs to name apart."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.harness import Deployment
+from worker.localbroker.cluster import LocalCluster
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[LocalCluster]:
+    """Run one node for the whole session; a test that stops or kills a node makes a cluster of its own."""
+    with LocalCluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bootstrap(cluster: LocalCluster) -> str:
+    """Return the bootstrap servers of the session's cluster."""
+    return cluster.bootstrap_servers
+
+
+@pytest.fixture
+def deployment(bootstrap: str) -> Iterator[Deployment]:
+    """Return a worker group with topics of its own; its workers end with the test."""
+    made = Deployment(bootstrap, f"test-{next(_NUMBERS)}")
+    yield made
+    made.close()

@@ -1,0 +1,196 @@
+"""A worker group on the tests' broker: topics of its own, processes to start and kill, and an auditor."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from worker import app
+from worker.audit import Difference, differences, from_scratch
+from worker.config import Settings, load
+from worker.errors import RetryError
+from worker.kafka.group import GroupProgress
+from worker.kafka.publisher import Publisher
+from worker.kafka.reader import read_all
+from worker.kafka.topics import Topics, wanted
+from worker.model.record import InRecord
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+PARTITIONS = 4
+# Much shorter than in production and in the same order, so that a killed worker's partitions move within a test.
+TIMERS = {
+    "KAFKA__MESSAGE_TIMEOUT_MS": 2_000,
+    "LOOP__BUDGET_S": 3,
+    "KAFKA__SOCKET_TIMEOUT_MS": 4_000,
+    "KAFKA__TRANSACTION_TIMEOUT_MS": 5_000,
+    "KAFKA__SESSION_TIMEOUT_MS": 6_000,
+}
+
+Lines = Iterable[tuple[str, int, bytes]]
+
+
+def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
+    """Wait for a condition.
+
+    Raises:
+        TimeoutError: it did not come true.
+    """
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
+        time.sleep(0.05)
+
+
+def vector_threads(copies: int = 1) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield threads of all kinds: the random conformance cases, under ids of their own."""
+    with gzip.open(VECTORS / "legacy-random.jsonl.gz", "rt") as cases:
+        texts = [(case["name"], case["input"].encode("utf-8", "surrogateescape")) for case in map(json.loads, cases)]
+    for copy in range(copies):
+        for name, text in texts:
+            yield f"{name}-{copy}", text.removesuffix(b"\n").split(b"\n")
+
+
+def interleaved(threads: Iterable[tuple[str, list[bytes]]]) -> Iterator[tuple[str, int, bytes]]:
+    """Yield the lines of threads in turn, as when many conversations run at once."""
+    going = [(thread_id, enumerate(lines)) for thread_id, lines in threads]
+    while going:
+        still = []
+        for thread_id, lines in going:
+            found = next(lines, None)
+            if found is not None:
+                yield (thread_id, *found)
+                still.append((thread_id, lines))
+        going = still
+
+
+class WorkerProcess:
+    """A worker in a process of its own; its log is kept for a failing test to show."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "worker", "run"], env=environment, stdout=self.log, stderr=self.log
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process' id."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Tell whether it runs."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, within_s: float) -> int:
+        """Wait for its end and return the exit code."""
+        return self._process.wait(within_s)
+
+    def terminate(self, within_s: float = 10.0) -> int:
+        """Ask it to end and return its exit code."""
+        self._process.terminate()
+        return self.wait(within_s)
+
+    def said(self) -> str:
+        """Return what it logged so far."""
+        self.log.seek(0)
+        return self.log.read().decode()
+
+    def close(self) -> None:
+        """Kill it if it still runs and drop its log."""
+        if self.alive():
+            self.kill()
+        self.log.close()
+
+
+class Deployment:
+    """A worker group with topics of its own."""
+
+    def __init__(self, bootstrap: str, name: str, partitions: int = PARTITIONS) -> None:
+        self._variables = {
+            "KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "GROUP": name,
+            "TOPICS__PREFIX": f"{name}.",
+            "TOPICS__PARTITIONS": partitions,
+            **TIMERS,
+        }
+        self.settings = self._settings(name, partitions, bootstrap)
+        self.names = app.topic_names(self.settings)
+        Topics(self.settings.kafka).create(wanted(self.names), self.settings.topics)
+        self._progress = GroupProgress(self.settings.kafka, name, self.names.input, partitions)
+        self._workers: list[WorkerProcess] = []
+
+    @staticmethod
+    def _settings(name: str, partitions: int, bootstrap: str) -> Settings:
+        topics = {"prefix": f"{name}.", "partitions": partitions}
+        return load(None, {"kafka": {"bootstrap_servers": bootstrap}, "group": name, "topics": topics})
+
+    def environment(self, **more: object) -> dict[str, str]:
+        """Return the variables that a worker of this group runs with."""
+        ours = {f"THW_{name}": str(found) for name, found in {**self._variables, **more}.items()}
+        return {**os.environ, **ours}
+
+    def start(self, instance: str = "0", **more: object) -> WorkerProcess:
+        """Start a worker."""
+        started = WorkerProcess(self.environment(INSTANCE=instance, **more))
+        self._workers.append(started)
+        return started
+
+    def publish(self, lines: Lines) -> int:
+        """Send lines and wait until the broker has them; return how many."""
+        sent = 0
+        limit = Topics(self.settings.kafka).record_bytes_max(self.names.input)
+        with Publisher(self.settings.kafka, self.names.input, record_bytes_max=limit) as publisher:
+            for thread_id, ordinal, line in lines:
+                while not publisher.send(thread_id.encode(), ordinal, line):
+                    pass
+                sent += 1
+            publisher.flush()
+        return sent
+
+    def lag(self) -> int | None:
+        """Return how far the group is behind, None when nobody can tell now."""
+        try:
+            return self._progress.lag()
+        except RetryError:
+            return None
+
+    def until_through(self, within_s: float = 60.0) -> None:
+        """Wait until the group has committed everything there is."""
+        until(lambda: self.lag() == 0, within_s, f"group through its input\n{self.said()}")
+
+    def said(self) -> str:
+        """Return what the workers logged."""
+        return "\n".join(worker.said() for worker in self._workers)
+
+    def input(self) -> list[InRecord]:
+        """Return all input records."""
+        return read_all(self.settings.kafka, [self.names.input])
+
+    def published(self) -> list[InRecord]:
+        """Return all mutations and dead letters that a reader sees."""
+        return read_all(self.settings.kafka, [*self.names.projections.values(), self.names.dead_letters])
+
+    def audit(self) -> list[Difference]:
+        """Compare what is published with a reduction from scratch, byte for byte."""
+        return differences(self.published(), from_scratch(self.input(), app.task_maker(self.settings)))
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.close()

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import orjson
 
-_WORDS = """
+_TEXT = """
 the worker reads a line and folds it into its thread then the projections observe what has changed and yield mutations
 that a transaction carries to the topics together with the rows of the state and the offsets of the input
-""".split()
+"""
+_WORDS = _TEXT.split()
 _CWD = "/home/user/project"
 
 

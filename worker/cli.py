@@ -1,11 +1,12 @@
 """The command line: one command a module of `worker.commands`, and the exit codes."""
 
+import logging
 import sys
 
 import typer
 
 from worker import __version__
-from worker.commands import replay, run, topics
+from worker.commands import demo, publish, replay, run, topics
 from worker.commands.options import err
 from worker.errors import ConfigError, SupersededError, WorkerError
 
@@ -17,7 +18,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keeps the turns and items of Codex threads derived from their rollout logs, on Kafka, exactly once.",
 )
+app.command("demo")(demo.demo)
 app.command("run")(run.run)
+app.command("publish")(publish.publish)
 app.command("replay")(replay.replay)
 app.add_typer(topics.app, name="topics")
 
@@ -32,7 +35,8 @@ def _version(wanted: bool) -> None:
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    # Errors of the client that matter reach people as our own; `run` writes its log.
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

@@ -51,4 +51,6 @@ def configure(level: str, now: Callable[[], float]) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("librdkafka").addFilter(Sparse(now))
+    client = logging.getLogger("librdkafka")
+    client.setLevel(logging.NOTSET)
+    client.addFilter(Sparse(now))

@@ -1,0 +1,68 @@
+# Everything is set up in .venv; `make` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 …") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@ $(RUN)
+
+demo: $(RUN) ## Show the whole system on this machine, in about a minute
+	@$(BIN)/thread-history-worker demo
+
+test: lint types imports unit golden integration ## Everything that must hold: lint, types, contracts, all tests
+
+fmt: $(DEV) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(DEV) ## Style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(DEV) ## Types, strictly
+	$(BIN)/mypy
+
+imports: $(DEV) ## The contracts between packages
+	$(BIN)/lint-imports
+
+unit: $(DEV) ## Unit tests and properties
+	$(BIN)/pytest tests/unit
+
+golden: $(DEV) ## Conformance vectors
+	$(BIN)/pytest tests/golden
+
+integration: $(DEV) ## Tests on a real broker, started and stopped by the tests
+	$(BIN)/pytest tests/integration
+
+bench: $(DEV) ## Cost of an event without a broker
+	$(BIN)/python -m benchmarks.reduce
+
+bench-loop: $(DEV) ## The worker beside a null loop, on a real broker
+	$(BIN)/python -m benchmarks.loop
+
+lock: | $(BIN)/python ## Write the lock files anew
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

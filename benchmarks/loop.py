@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    with LocalCluster() as cluster:
+    with LocalCluster(java_options=["-XX:TieredStopAtLevel=4"]) as cluster:
         report = _measured(cluster.bootstrap_servers, args)
     if args.json:
         sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -134,6 +134,7 @@ class Deployment:
         Topics(self.settings.kafka).create(wanted(self.names), self.settings.topics)
         self._progress = GroupProgress(self.settings.kafka, name, self.names.input, partitions)
         self._workers: list[WorkerProcess] = []
+        self._state = tempfile.TemporaryDirectory()
 
     @staticmethod
     def _settings(name: str, partitions: int, bootstrap: str) -> Settings:
@@ -147,7 +148,8 @@ class Deployment:
 
     def start(self, instance: str = "0", **more: object) -> WorkerProcess:
         """Start a worker."""
-        started = WorkerProcess(self.environment(INSTANCE=instance, **more))
+        folder = Path(self._state.name) / instance
+        started = WorkerProcess(self.environment(**{"INSTANCE": instance, "STORE__FOLDER": folder} | more))
         self._workers.append(started)
         return started
 
@@ -188,9 +190,13 @@ class Deployment:
 
     def audit(self) -> list[Difference]:
         """Compare what is published with a reduction from scratch, byte for byte."""
-        return differences(self.published(), from_scratch(self.input(), app.task_maker(self.settings)))
+        return differences(
+            self.published(),
+            from_scratch(self.input(), app.task_maker(self.settings, partitions=self.settings.topics.partitions)),
+        )
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers and remove their state."""
         for worker in self._workers:
             worker.close()
+        self._state.cleanup()

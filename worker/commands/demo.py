@@ -1,5 +1,6 @@
 """`demo`: the whole system on this machine, for a newcomer."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,10 +97,12 @@ def _show(found: Settings, stack: ExitStack, *, keep: bool) -> None:
 @contextmanager
 def _worker(found: Settings, *, keep: bool) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a worker in a process of its own, stopped at the end."""
-    log = Path(tempfile.mkstemp(prefix="thread-history-worker-", suffix=".log")[1])
+    folder = Path(tempfile.mkdtemp(prefix="thread-history-worker-"))
+    log = folder / "worker.log"
     command = [
         *(sys.executable, "-m", "worker", "run", "--bootstrap-servers", found.kafka.bootstrap_servers),
         *("--group", found.group, "--instance", found.instance, "--prefix", found.topics.prefix),
+        *("--state-folder", str(folder / "state")),
     ]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file, start_new_session=True)
@@ -113,7 +116,7 @@ def _worker(found: Settings, *, keep: bool) -> Iterator["subprocess.Popen[bytes]
         code = _stop(process)
         if code:
             raise FatalError(f"the worker ended with exit code {code}; its log: {log}")
-        log.unlink()
+        shutil.rmtree(folder)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> int:

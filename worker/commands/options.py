@@ -30,14 +30,14 @@ ServersOption = Annotated[
         "--bootstrap-servers",
         "-b",
         metavar="HOST:PORT",
-        help="The Kafka brokers. [default: THW_KAFKA__BOOTSTRAP_SERVERS, else localhost:9092]",
+        help="The Kafka brokers. \\[default: THW_KAFKA__BOOTSTRAP_SERVERS, else localhost:9092]",
         show_default=False,
     ),
 ]
 GroupOption = Annotated[
     str | None,
     typer.Option(
-        "--group", metavar="NAME", help="The consumer group. [default: thread-history-worker]", show_default=False
+        "--group", metavar="NAME", help="The consumer group. \\[default: thread-history-worker]", show_default=False
     ),
 ]
 InstanceOption = Annotated[
@@ -45,14 +45,14 @@ InstanceOption = Annotated[
     typer.Option(
         "--instance",
         metavar="NAME",
-        help="This process' stable name in its group. [default: the host name's trailing number, else 0]",
+        help="This process' stable name in its group. \\[default: the host name's trailing number, else 0]",
         show_default=False,
     ),
 ]
 PrefixOption = Annotated[
     str | None,
     typer.Option(
-        "--prefix", metavar="TEXT", help="Before each public topic's name. [default: codex.]", show_default=False
+        "--prefix", metavar="TEXT", help="Before each public topic's name. \\[default: codex.]", show_default=False
     ),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]

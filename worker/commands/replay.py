@@ -34,7 +34,9 @@ def replay(
     output: OutputOption = Output.TABLE,
     redact: Annotated[
         bool | None,
-        typer.Option("--redact/--no-redact", help="Replace secrets in commands. [default: redact]", show_default=False),
+        typer.Option(
+            "--redact/--no-redact", help="Replace secrets in commands. \\[default: redact]", show_default=False
+        ),
     ] = None,
     config: ConfigOption = None,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -21,8 +22,26 @@ def run(
     group: GroupOption = None,
     instance: InstanceOption = None,
     prefix: PrefixOption = None,
+    state_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--state-folder",
+            metavar="FOLDER",
+            help="Where the state rests on this machine. \\[default: one for each member in ~/.local/state]",
+            show_default=False,
+        ),
+    ] = None,
+    on_lost_offset: Annotated[
+        str | None,
+        typer.Option(
+            "--on-lost-offset",
+            metavar="fail|skip",
+            help="When input was removed before it was read: stop, or go on without it. \\[default: fail]",
+            show_default=False,
+        ),
+    ] = None,
     log_level: Annotated[
-        str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. [default: INFO]", show_default=False)
+        str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. \\[default: INFO]", show_default=False)
     ] = None,
 ) -> None:
     """Run the worker: consume rollout items, publish mutations, until SIGTERM or Ctrl-C.
@@ -44,6 +63,8 @@ def run(
         group=group,
         instance=instance,
         topics__prefix=prefix,
+        store__folder=state_folder,
+        on_lost_offset=on_lost_offset,
         log_level=log_level,
     )
     configure(found.log_level, Clock().now)

@@ -25,11 +25,11 @@ from worker.kafka.topics import Finding, Topics, wanted
 app = typer.Typer(no_args_is_help=True, help="Make the topics, or compare them with their definition.")
 
 PartitionsOption = Annotated[
-    int | None, typer.Option("--partitions", min=1, help="Partitions of each topic. [default: 4]", show_default=False)
+    int | None, typer.Option("--partitions", min=1, help="Partitions of each topic. \\[default: 4]", show_default=False)
 ]
 ReplicasOption = Annotated[
     int | None,
-    typer.Option("--replication-factor", help="Replicas of each topic. [default: the broker's]", show_default=False),
+    typer.Option("--replication-factor", help="Replicas of each topic. \\[default: the broker's]", show_default=False),
 ]
 
 

@@ -12,11 +12,13 @@ from confluent_kafka.admin import AdminClient
 
 from worker.config import KafkaSettings
 from worker.errors import ConfigError, FatalError
-from worker.kafka.client import client_options
+from worker.kafka.client import client, client_options
 
 LOG = logging.getLogger("librdkafka.publish")
-# The client warns at each start that one of our options is experimental; nobody who reads that can do anything.
-LOG.addFilter(lambda record: "enable.gapless.guarantee" not in record.getMessage())
+# Nobody who reads these can do anything: that one of our options is experimental, and that the lines we gave up, which
+# we say ourselves, leave a gap.
+_NOISE = ("enable.gapless.guarantee", "Local: Purged in")
+LOG.addFilter(lambda record: not any(text in record.getMessage() for text in _NOISE))
 
 ORDINAL_HEADER = "rollout-ordinal"
 
@@ -44,6 +46,9 @@ class Publisher:
         topic: the input topic; it must be there.
         record_bytes_max: the topic's limit.
         now: seconds of a clock that never goes back.
+
+    Raises:
+        ConfigError: an option of the user's is unknown or malformed.
 
     Attributes:
         record_bytes_max: the topic's limit.
@@ -78,7 +83,7 @@ class Publisher:
         )
         patience_ms = options.pop("delivery.timeout.ms", PATIENCE_MS)  # the same option by its other name
         self._patience_s = float(options.pop("message.timeout.ms", patience_ms)) / 1000
-        self._producer = Producer(options | {"message.timeout.ms": 0}, logger=LOG)
+        self._producer = client(_producer, options | {"message.timeout.ms": 0})
         self._waiting = 0
         self._unpolled = 0
         self._moved_at = now()
@@ -153,7 +158,7 @@ class Publisher:
             FatalError: a line was refused, or none was acknowledged for long.
         """
         self._unpolled = 0
-        self._producer.poll(wait_s)
+        self._serve(wait_s)
         silent_s = self._now() - self._moved_at
         if self._failure is None and self._waiting and 0 < self._patience_s < silent_s:
             self._failure = f"the broker acknowledged nothing for {silent_s:.0f} s"
@@ -164,6 +169,12 @@ class Publisher:
             f"publishing to {self._topic} at {self._servers} failed: {self._failure}; "
             "once the cause is gone run the same command again: what comes twice counts once"
         )
+
+    def _serve(self, wait_s: float) -> None:
+        try:
+            self._producer.poll(wait_s)
+        except KafkaException as error:  # the client gave up altogether
+            self._failure = self._failure or error.args[0].str()
 
     def flush(self, within_s: float | None = None) -> int:
         """Wait until all lines are acknowledged.
@@ -187,7 +198,11 @@ class Publisher:
         if self._waiting:
             self._failure = self._failure or "given up"
             self._producer.purge()
-            self._producer.poll(0)
+            self._serve(0)
+
+
+def _producer(options: dict[str, Any], **_: Any) -> Producer:
+    return Producer(options, logger=LOG)
 
 
 def target(kafka: KafkaSettings, topic: str) -> str:
@@ -196,7 +211,7 @@ def target(kafka: KafkaSettings, topic: str) -> str:
     Raises:
         ConfigError: no broker answered.
     """
-    admin = AdminClient(client_options(kafka, client_id="thread-history-worker-publish"), logger=LOG)
+    admin = client(AdminClient, client_options(kafka, client_id="thread-history-worker-publish"))
     try:
         cluster = admin.list_topics(topic, timeout=kafka.start_timeout_s).cluster_id
         found = admin.describe_topics(TopicCollection([topic]))[topic].result(kafka.start_timeout_s)

@@ -13,7 +13,7 @@ from worker.config import Settings
 from worker.errors import FatalError, RetryError
 from worker.kafka.client import client, client_options
 from worker.kafka.faults import consumer_fault
-from worker.kafka.offsets import end_offsets
+from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import take
 from worker.model.record import StateRow
 from worker.runtime.ports import Source, StateStore
@@ -101,6 +101,7 @@ class KafkaRestorer:
             return
         try:
             committed = self._source.committed(new)
+            begins = begin_offsets(self._admin, [(self._changelog, number) for number in new])
             ends = end_offsets(self._admin, [(self._changelog, number) for number in new], committed_only=False)
         except RetryError as error:
             # Another's open transaction, or no broker: other partitions go on meanwhile.
@@ -108,12 +109,29 @@ class KafkaRestorer:
             self._retry_at = time.monotonic() + _RETRY_S
             return
         for number in new:
-            found = self._partitions[number]
-            found.committed, found.target = committed[number], ends[self._changelog, number]
+            self._aim_at(number, committed[number], begins[self._changelog, number], ends[self._changelog, number])
         filled = [number for number in new if ends[self._changelog, number]]
         places = [Place(self._changelog, number, self._partitions[number].position) for number in filled]
         if places:
             self._consumer.incremental_assign(places)
+
+    def _aim_at(self, number: int, committed: int | None, begin: int, end: int) -> None:
+        """Set a partition's target.
+
+        Raises:
+            FatalError: the changelog does not hold what was committed with it.
+        """
+        found = self._partitions[number]
+        if found.position > end or (committed is not None and end == 0):
+            raise FatalError(
+                f"the changelog {self._changelog}[{number}] ends at {end}, and there must be more of it (the input is "
+                f"committed up to {committed}, the state on disk up to {found.position}): it was deleted or made anew. "
+                "Restore the topic; or let a new group derive everything again (another --group), then switch to it"
+            )
+        if 0 < found.position < begin:
+            found.store.condemn(f"the changelog begins at {begin}, after its offset {found.position}")
+            found.position = found.store.changelog_offset
+        found.committed, found.target = committed, end
 
     def _read(self) -> None:
         rows: dict[int, list[StateRow]] = defaultdict(list)

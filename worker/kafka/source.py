@@ -7,11 +7,13 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
 
 from worker.config import Settings
-from worker.errors import RetryError
+from worker.errors import FatalError, RetryError
 from worker.kafka.client import client, client_options
 from worker.kafka.faults import consumer_fault
+from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import in_record, take
 from worker.model.record import InRecord
 from worker.runtime.ports import Listener, Offsets
@@ -38,6 +40,9 @@ class KafkaSource:
     def __init__(self, settings: Settings, topic: str) -> None:
         kafka = settings.kafka
         self._topic = topic
+        self._group = settings.group
+        self._on_lost_offset = settings.on_lost_offset
+        self._admin = client(AdminClient, client_options(kafka, client_id=settings.member))
         self._consumer = client(
             Consumer,
             {
@@ -108,7 +113,32 @@ class KafkaSource:
         for place in found:
             if place.error is not None:
                 raise consumer_fault(place.error) or RetryError(place.error.str())
-        return {place.partition: place.offset if place.offset >= 0 else None for place in found}
+        offsets = {place.partition: place.offset if place.offset >= 0 else None for place in found}
+        places = [(self._topic, partition) for partition in partitions]
+        begins = begin_offsets(self._admin, places)
+        ends = end_offsets(self._admin, places, committed_only=False)
+        return {
+            partition: self._there(partition, offset, begins[self._topic, partition], ends[self._topic, partition])
+            for partition, offset in offsets.items()
+        }
+
+    def _there(self, partition: int, offset: int | None, begin: int, end: int) -> int | None:
+        """Return a committed offset that the topic still has, or what the user wants in its place.
+
+        Raises:
+            FatalError: it is gone and nobody said what to do.
+        """
+        if offset is None or begin <= offset <= end:
+            return offset
+        what = f"{begin - offset} records were removed unread" if offset < begin else "the topic was made anew"
+        told = f"{self._topic}[{partition}] holds offsets {begin} to {end}, group {self._group} is at {offset}: {what}"
+        if self._on_lost_offset == "fail":
+            raise FatalError(
+                f"{told}. Restore them, or start with --on-lost-offset skip (on_lost_offset) to go on at offset "
+                f"{begin} without them"
+            )
+        log.warning("input offset lost, skipping", extra={"partition": partition, "told": told})
+        return begin
 
     def hold(self, partitions: Collection[int]) -> None:
         """Deliver nothing of these partitions until they are started again."""

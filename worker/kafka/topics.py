@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from worker.config import KafkaSettings, TopicSettings
@@ -130,6 +130,21 @@ class Topics:
                 findings.append(_uneven(topic, there[topic.name], topics[0].name, count))
             findings += _differing(topic, configs[topic.name])
         return findings
+
+    def identity(self, name: str) -> str:
+        """Return what tells a topic from every other, also from an earlier one of the same name.
+
+        Raises:
+            ConfigError: no broker answered, or it does not let us look.
+        """
+        try:
+            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=_CALL_S)[name].result()
+        except KafkaException as error:
+            raise ConfigError(
+                f"topic {name} at {self._kafka.bootstrap_servers} cannot be described ({error.args[0].str()}): "
+                "the worker needs Describe on it"
+            ) from None
+        return str(answer.topic_id)
 
     def record_bytes_max(self, name: str) -> int:
         """Return the largest record batch a topic takes, in bytes.

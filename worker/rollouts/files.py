@@ -18,7 +18,7 @@ _READ_BYTES = 1 << 20
 # Unpacking can blow a chunk up by four orders of magnitude: read little at a time.
 _READ_PACKED_BYTES = 1 << 12
 # No session_meta is larger; a longer line is not kept to be looked into.
-_META_BYTES_MAX = 1 << 26
+META_BYTES_MAX = 1 << 26
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 # A line without its line feed, its size in bytes, and whether a line feed ended it.
@@ -78,7 +78,7 @@ class RolloutFile:
         Raises:
             OSError, zstandard.ZstdError: as `lines`.
         """
-        pieces = split(content(self.path) if self._stdin is None else self._stdin.ahead(), _META_BYTES_MAX)
+        pieces = split(content(self.path) if self._stdin is None else self._stdin.ahead(), META_BYTES_MAX)
         stated = (session_id(text) for text, _, _ in pieces)
         return next(filter(None, stated), None) or thread_id_of_name(self.path)
 
@@ -133,7 +133,8 @@ def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
         packed = chunk
         while packed:
             frame = frame or zstandard.ZstdDecompressor().decompressobj()
-            yield frame.decompress(packed)
+            if text := frame.decompress(packed):
+                yield text
             if not frame.eof:
                 break
             packed, frame = frame.unused_data, None
@@ -159,8 +160,9 @@ def split(chunks: Iterable[bytes], longest: int = sys.maxsize) -> Iterator[Piece
     for chunk in chunks:
         first, *more = chunk.split(b"\n")
         size += len(first)
-        # The last two pieces of a line that is too long: so its end is there wherever a chunk ended.
-        rest = [*rest, first] if size <= longest else [*rest[-1:], first]
+        if size > longest:  # two pieces stay, so that the line's end is there wherever a chunk ended
+            del rest[:-1]
+        rest.append(first)
         if more:
             yield b"".join(rest), size, True
             for text in more[:-1]:

@@ -12,6 +12,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -61,7 +62,7 @@ def fill(found: Settings, threads: int, length: int) -> int:
     return size
 
 
-def rate(found: Settings, command: list[str], records: int, topic: str) -> tuple[float, float]:
+def rate(found: Settings, command: list[str], records: int, topic: str, state: str) -> tuple[float, float]:
     """Run a program until its group has consumed all records.
 
     Returns:
@@ -72,6 +73,7 @@ def rate(found: Settings, command: list[str], records: int, topic: str) -> tuple
         "THW_GROUP": found.group,
         "THW_TOPICS__PREFIX": found.topics.prefix,
         "THW_LOG_LEVEL": "WARNING",
+        "THW_STORE__FOLDER": state,
     }
     progress = GroupProgress(found.kafka, found.group, topic, PARTITIONS)
     process = subprocess.Popen([sys.executable, *command], env={**os.environ, **variables})
@@ -107,8 +109,9 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    with LocalCluster(java_options=["-XX:TieredStopAtLevel=4"]) as cluster:
-        report = _measured(cluster.bootstrap_servers, args)
+    made_cluster = LocalCluster(java_options=["-XX:TieredStopAtLevel=4"])
+    with made_cluster as cluster, tempfile.TemporaryDirectory() as folder:
+        report = _measured(cluster.bootstrap_servers, folder, args)
     if args.json:
         sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
@@ -116,20 +119,21 @@ def main() -> None:
         sys.stdout.write(f"{name:>24}  {found}\n")
 
 
-def _measured(servers: str, args: Any) -> dict[str, Any]:
+def _measured(servers: str, folder: str, args: Any) -> dict[str, Any]:
     records = args.threads * args.lines
     base = made(servers, "bench-0", "bench.")
     topic = app.topic_names(base).input
     size = fill(base, args.threads, args.lines)
     workers, nulls = [], []
     for number in range(args.rounds):
+        state = f"{folder}/{number}"
         worker = made(servers, f"bench-{number}", "bench.")
-        workers.append(rate(worker, ["-m", "worker", "run"], records, topic))
+        workers.append(rate(worker, ["-m", "worker", "run"], records, topic, state))
         if number == 0:
             # The outputs of one round are what the null loop writes in each.
             made(servers, "null-0", "null.")
         null = made(servers, f"null-{number}", "bench.")
-        nulls.append(rate(null, ["-m", "benchmarks.null_loop", "bench-0", "null."], records, topic))
+        nulls.append(rate(null, ["-m", "benchmarks.null_loop", "bench-0", "null."], records, topic, state))
         sys.stderr.write(f"round {number + 1} of {args.rounds}: {workers[-1][0]:.0f}/s, null {nulls[-1][0]:.0f}/s\n")
     return {
         "records": records,

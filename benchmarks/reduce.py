@@ -48,12 +48,12 @@ def measured(events: list[InRecord]) -> tuple[float, int, int]:
     began = time.process_time()
     for start in range(0, len(events), CHECKPOINT):
         for batch in range(start, start + CHECKPOINT, 1_000):
-            out = task.process(events[batch : batch + 1_000])
+            out = task.process(events[batch : batch + 1_000]).out
             count += len(out)
             size += sum(len(record.value or b"") for record in out)
         rows = task.changed_rows()
         size += sum(len(row.value or b"") for row in rows)
-        task.committed(start)
+        task.committed(start, start)
     return (time.process_time() - began) / len(events) * 1e6, count, size
 
 

@@ -6,10 +6,12 @@ from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder, JsonEncoder
 from worker.config import Settings
 from worker.errors import ConfigError
+from worker.kafka.parked import KafkaParkedLog
 from worker.kafka.restore import KafkaRestorer
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource, heartbeat_ms
-from worker.kafka.topics import Topics, insist, wanted
+from worker.kafka.topics import Topics, definition, insist, wanted
+from worker.model.record import InRecord
 from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
 from worker.projections.projection import Projection
@@ -17,8 +19,15 @@ from worker.projections.table import PROJECTIONS
 from worker.runtime.append import Appends
 from worker.runtime.checkpoint import Checkpoint
 from worker.runtime.clock import Clock
+from worker.runtime.erasure import Erasure
+from worker.runtime.facts import Facts
+from worker.runtime.parking import ParkedLog, Parking
+from worker.runtime.placement import Placement
+from worker.runtime.ports import StateStore
 from worker.runtime.task import PartitionTask
+from worker.runtime.threads import Budget, Threads
 from worker.runtime.worker import Worker
+from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
 
 ENCODERS: dict[str, type[Encoder]] = {"json": JsonEncoder}
@@ -45,21 +54,59 @@ def topic_names(settings: Settings) -> TopicNames:
 def appends(settings: Settings) -> Appends:
     """Return the path from a line to its mutations, for any number of threads."""
     decoder = LineDecoder(read_filter=settings.read_filter)
-    return Appends(decoder, Pipeline(projections(settings), redact=settings.redact))
+    pipeline = Pipeline(projections(settings), redact=settings.redact, item_bytes_max=settings.item_bytes_max)
+    return Appends(decoder, pipeline)
 
 
-def task_maker(settings: Settings) -> Callable[[int], PartitionTask]:
-    """Return what makes a partition's task, its state empty; all tasks share one decoder and one tally."""
-    names, shared, encoder = topic_names(settings), appends(settings), ENCODERS[settings.encoding]()
+class NothingParked:
+    """A topic of parked records without any (implements `worker.runtime.parking.ParkedLog`)."""
+
+    def end(self, _partition: int) -> int:
+        """Return 0."""
+        return 0
+
+    def read(self, _partition: int, _key: bytes, _start: int) -> tuple[Sequence[tuple[int, InRecord]], int | None]:
+        """Return no records."""
+        return [], None
+
+
+def task_maker(
+    settings: Settings,
+    *,
+    partitions: int = 1,
+    open_store: Callable[[int], StateStore] = lambda _partition: MemoryStore(),
+    parked: ParkedLog | None = None,
+) -> Callable[[int], PartitionTask]:
+    """Return what makes a partition's task; all tasks share one decoder and one tally.
+
+    Args:
+        partitions: how many the input topic has.
+        open_store: opens a partition's store; by default an empty one in memory.
+        parked: the topic of parked records.
+    """
+    names, shared, encoder, clock = topic_names(settings), appends(settings), ENCODERS[settings.encoding](), Clock()
+    parked_log, budget = parked or NothingParked(), Budget(settings.store.cache_bytes)
 
     def new_task(partition: int) -> PartitionTask:
+        store = open_store(partition)
+        facts = Facts(store)
         return PartitionTask(
-            partition=partition,
-            store=MemoryStore(),
+            store=store,
+            threads=Threads(store, budget),
+            facts=facts,
+            placement=Placement(partition, partitions, facts),
+            parking=Parking(
+                partition,
+                facts,
+                parked_log,
+                threads_max=settings.parking.threads_max,
+                within_s=settings.parking.within_s,
+            ),
+            erasure=Erasure(store, projections(settings), names.projections),
             topics=names,
             appends=shared,
             encoder=encoder,
-            cached_threads_max=settings.loop.cached_threads_max,
+            wall=clock.wall,
         )
 
     return new_task
@@ -69,12 +116,20 @@ def worker(settings: Settings) -> Worker:
     """Return a worker that is ready to run.
 
     Raises:
-        ConfigError: no broker answers, or a topic is not as the worker needs it.
+        ConfigError: no broker answers, a topic is not as the worker needs it, or the state cannot be used.
     """
     names, loop, kafka = topic_names(settings), settings.loop, settings.kafka
-    insist(Topics(kafka).check(wanted(names)))
-    source, sink, clock = KafkaSource(settings, names.input), KafkaSink(settings, names), Clock()
-
+    topics, clock = Topics(kafka), Clock()
+    insist(topics.check(wanted(names)))
+    folder = StateFolder(
+        settings.state_folder,
+        changelog=topics.identity(names.changelog),
+        bytes_max=settings.store.partition_bytes_max,
+        age_max_s=int(definition()["changelog"]["delete.retention.ms"]) / 2_000,
+        wall=clock.wall,
+    )
+    folder.check()
+    source, sink = KafkaSource(settings, names.input), KafkaSink(settings, names)
     return Worker(
         source=source,
         sink=sink,
@@ -85,9 +140,15 @@ def worker(settings: Settings) -> Worker:
             clock,
             interval_s=loop.commit_interval_s,
             records_max=loop.transaction_records_max,
+            bytes_max=loop.transaction_bytes_max,
             within_s=loop.budget_s,
         ),
-        new_task=task_maker(settings),
+        new_task=task_maker(
+            settings,
+            partitions=topics.partitions()[names.input],
+            open_store=folder.open,
+            parked=KafkaParkedLog(settings, names.parked, clock),
+        ),
         clock=clock,
         batch_records_max=loop.batch_records_max,
         poll_s=loop.poll_s,

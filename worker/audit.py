@@ -1,7 +1,7 @@
 """The topics held against a reduction from scratch (G1, G2)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from worker.model.record import InRecord, OutRecord
 from worker.model.value import value
@@ -39,9 +39,23 @@ def from_scratch(records: Iterable[InRecord], new_task: Callable[[int], Task]) -
         inputs[record.partition].append(record)
     outputs: dict[Place, list[OutRecord]] = defaultdict(list)
     for partition, some in inputs.items():
-        for out in new_task(partition).process(some):
+        for out in folded(new_task(partition), some):
             outputs[out.topic, partition].append(out)
     return outputs
+
+
+def folded(task: Task, records: Sequence[InRecord]) -> Iterator[OutRecord]:
+    """Yield what a task makes of records, every part of them committed when it asks for it."""
+    start, commits = 0, 0
+    while start < len(records):
+        found = task.process(records[start:])
+        yield from found.out
+        commits += 1
+        task.changed_rows()
+        task.committed(commits, found.resume_at or records[-1].offset + 1)
+        if found.resume_at is None:
+            return
+        start = next(at for at in range(start, len(records)) if records[at].offset == found.resume_at)
 
 
 def differences(found: Iterable[InRecord], wanted: dict[Place, list[OutRecord]]) -> list[Difference]:

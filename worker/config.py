@@ -83,11 +83,31 @@ class LoopSettings(_Part):
 
     commit_interval_s: float = Field(0.25, ge=0.01, le=60, description="a transaction ends after this long, seconds")
     transaction_records_max: int = Field(50_000, ge=1, description="or after this many input records")
+    transaction_bytes_max: int = Field(33_554_432, ge=1, description="or after this many bytes of them")
     batch_records_max: int = Field(1_000, ge=1, le=100_000, description="records taken from the client at a time")
     poll_s: float = Field(0.05, gt=0, le=1, description="longest wait for a batch to fill, seconds")
     budget_s: float = Field(8.0, gt=0, description="time to finish on SIGTERM or when partitions are revoked, seconds")
     give_up_after_s: float = Field(900.0, gt=0, description="how long failures may follow one another, seconds")
-    cached_threads_max: int = Field(2_000, ge=1, description="threads of a partition kept decoded in memory")
+
+
+class StoreSettings(_Part):
+    """Where the state rests on this machine; the changelog topic is the durable copy."""
+
+    folder: Path | None = Field(
+        None,
+        description="a folder of this process' own; default: ~/.local/state/thread-history-worker/<group>-<instance>",
+    )
+    partition_bytes_max: int = Field(68_719_476_736, ge=1 << 20, description="how large a partition's state may grow")
+    cache_bytes: int = Field(
+        134_217_728, ge=1 << 20, description="what decoded threads may take in memory, over all partitions, roughly"
+    )
+
+
+class ParkingSettings(_Part):
+    """When to stop instead of parking threads on which our own code fails."""
+
+    threads_max: int = Field(10, ge=0, description="threads of a partition parked within the time below, at most")
+    within_s: float = Field(600.0, gt=0, description="seconds")
 
 
 class Settings(BaseSettings):
@@ -106,10 +126,16 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     loop: LoopSettings = LoopSettings()
+    store: StoreSettings = StoreSettings()
+    parking: ParkingSettings = ParkingSettings()
     projections: tuple[str, ...] = Field(PROJECTIONS, min_length=1, description="the observers to run, in this order")
     encoding: Literal["json"] = Field("json", description="how mutations are encoded")
     redact: bool = Field(True, description="replace secrets in commands (U9)")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least level logged")
+    item_bytes_max: int = Field(786_432, ge=4_096, le=1_900_000, description="larger items are cut to this size")
+    on_lost_offset: Literal["fail", "skip"] = Field(
+        "fail", description="what to do when input was removed before it was read: stop, or go on without it"
+    )
     read_filter: bool = Field(False, description="drop what current Codex would not persist (F9)")
 
     @model_validator(mode="after")
@@ -127,6 +153,11 @@ class Settings(BaseSettings):
             if low_ms > high_ms:
                 raise ValueError(f"{low} ({low_ms:g} ms) must not be above {high} ({high_ms:g} ms)")
         return self
+
+    @property
+    def state_folder(self) -> Path:
+        """Where this process' state rests."""
+        return self.store.folder or Path.home() / ".local" / "state" / "thread-history-worker" / self.member
 
     @property
     def member(self) -> str:

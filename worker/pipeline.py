@@ -9,6 +9,7 @@ from worker.model.thread import Thread
 from worker.projections.projection import Projection
 from worker.reducer.fold import fold
 from worker.reducer.kind import Handler
+from worker.reducer.shaping import ITEM_BYTES_MAX
 
 
 class Pipeline:
@@ -17,16 +18,37 @@ class Pipeline:
     Args:
         projections: in the order in which they observe.
         redact: replace secrets in commands (U9).
+        item_bytes_max: larger items are cut to this size, as JSON.
     """
 
-    def __init__(self, projections: Sequence[Projection], *, redact: bool) -> None:
+    def __init__(
+        self, projections: Sequence[Projection], *, redact: bool, item_bytes_max: int = ITEM_BYTES_MAX
+    ) -> None:
         self._projections = projections
         self._redact = redact
+        self._item_bytes_max = item_bytes_max
 
-    def process(
-        self, thread: Thread, handle: Handler, event: Any, timestamp_ms: int | None, source: dict[str, Any]
-    ) -> list[Mutation]:
-        """Fold a checked event into its thread and observe what changed.
+    def reduce(
+        self, thread: Thread, handle: Handler, event: Any, timestamp_ms: int | None, line_bytes: int = 0
+    ) -> ChangeSet:
+        """Fold a checked event into its thread.
+
+        Args:
+            timestamp_ms: the line's own timestamp.
+            line_bytes: how long the line is.
+        """
+        return fold(
+            thread,
+            handle,
+            event,
+            timestamp_ms,
+            redact=self._redact,
+            line_bytes=line_bytes,
+            item_bytes_max=self._item_bytes_max,
+        )
+
+    def observe(self, thread: Thread, changes: ChangeSet, source: dict[str, Any]) -> list[Mutation]:
+        """Observe what changed.
 
         Args:
             source: where the item came from, as every mutation states it (D11).
@@ -34,10 +56,6 @@ class Pipeline:
         Returns:
             The mutations in the order of D17, numbered.
         """
-        changes = fold(thread, handle, event, timestamp_ms, redact=self._redact)
-        return self._observed(thread, changes, source)
-
-    def _observed(self, thread: Thread, changes: ChangeSet, source: dict[str, Any]) -> list[Mutation]:
         return [
             _placed(thread, projection.name, draft, source)
             for projection in self._projections

@@ -6,8 +6,10 @@ at no further than their type (D2).
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Literal
 
 import orjson
@@ -73,6 +75,10 @@ class LineDecoder:
         self._events = _adapted(EVENTS)
         self._response_items = _adapted(RESPONSE_ITEMS)
         self._lines = _adapted(LINES)
+        kinds = chain(self._events.values(), self._response_items.values(), self._lines.values())
+        self._names = frozenset(
+            name for adapter, _ in kinds if adapter is not None for name in _names(adapter.core_schema)
+        )
         self._read_filter = read_filter
 
     def decode(self, text: bytes, ordinal: int | None = None) -> Line:
@@ -83,14 +89,15 @@ class LineDecoder:
             ordinal: its ordinal if it states none itself.
         """
         digest = hashlib.blake2b(text.strip(b" \t\r\n"), digest_size=DIGEST_BYTES).digest()
+        stated = None
         try:
             found = parse(text)
             if found is None:
                 return Line("blank")
-            line = self._read(found)
             stated = _ordinal(found)
+            line = self._read(found)
         except RefusedError as refused:
-            line, stated = Line("rejected", error=str(refused)), None
+            line = Line("rejected", error=str(refused))
         line.digest = digest
         line.ordinal = ordinal if stated is None else stated
         return line
@@ -102,6 +109,8 @@ class LineDecoder:
             raise RefusedError("timestamp: a string is required")
         if not isinstance(kind, str):
             raise RefusedError("type: a string is required")
+        if kind not in ("event_msg", "response_item") and kind not in self._lines:
+            return Line("unknown", kind)
         if not isinstance(payload, dict):
             raise RefusedError("payload: an object is required")
         if kind == "event_msg":
@@ -131,12 +140,24 @@ class LineDecoder:
         if known is None:
             return Line("unknown", kind)
         adapter, handle = known
-        event = payload if adapter is None else _validated(adapter, kind, payload)
+        event = payload if adapter is None else self._validated(adapter, kind, payload)
         if self._read_filter and persisted is not None and not _is_persisted(kind, payload, persisted):
             return Line("skipped", kind)
         if handle is None:
             return Line("ignored", kind)
         return Line("event", kind, handle, event, timestamp_ms=milliseconds(found["timestamp"]))
+
+    def _validated(self, adapter: TypeAdapter[Any], kind: str, payload: dict[str, Any]) -> Any:
+        try:
+            return adapter.validate_python(payload, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            # A key or a tag that no shape declares is payload.
+            place = ".".join(
+                str(part) if part in self._names or isinstance(part, int) else "*" for part in first["loc"]
+            )
+            what = "unknown tag" if first["type"] == "union_tag_invalid" else first["msg"]
+            raise RefusedError(f"{kind}: {place or 'payload'}: {what}") from None
 
 
 def parse(text: bytes) -> dict[str, Any] | None:
@@ -197,13 +218,15 @@ def _is_persisted(kind: str, payload: dict[str, Any], persisted: frozenset[str])
     return kind in persisted
 
 
-def _validated(adapter: TypeAdapter[Any], kind: str, payload: dict[str, Any]) -> Any:
-    try:
-        return adapter.validate_python(payload, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "payload"
-        raise RefusedError(f"{kind}: {place}: {first['msg']}") from None
+def _names(schema: Any) -> Iterator[str]:
+    """Yield the names of fields and tags that a schema of pydantic-core declares."""
+    if isinstance(schema, dict):
+        for named in ("fields", "choices"):
+            if isinstance(schema.get(named), dict):
+                yield from schema[named]
+    if isinstance(schema, dict | list):
+        for child in schema.values() if isinstance(schema, dict) else schema:
+            yield from _names(child)
 
 
 def milliseconds(timestamp: str) -> int | None:

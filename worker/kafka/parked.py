@@ -13,13 +13,13 @@ from worker.kafka.client import client, client_options
 from worker.kafka.faults import consumer_fault
 from worker.kafka.offsets import end_offsets
 from worker.kafka.records import in_record, take
-from worker.model.record import Headers, InRecord
+from worker.model.record import InRecord
 from worker.runtime.clock import Clock
+from worker.runtime.headers import restored
 
 # One read ends at this many of the thread's records, or after this long if other threads' records lie between.
 READ_RECORDS_MAX = 500
 READ_S_MAX = 5.0
-_OURS = "thw-"
 
 
 class KafkaParkedLog:
@@ -86,19 +86,3 @@ class KafkaParkedLog:
         if error.code() == KafkaError._PARTITION_EOF:
             return max(position, int(message.offset()))
         raise consumer_fault(error) or RetryError(error.str())
-
-
-def restored(parked: InRecord) -> InRecord:
-    """Return a dead or parked record as it came from the input: its place and its own headers."""
-    ours = {name: found or b"" for name, found in parked.headers if name.startswith(_OURS)}
-    own: Headers = [(name, found) for name, found in parked.headers if not name.startswith(_OURS)]
-    timestamp = ours.get("thw-timestamp", b"")
-    return InRecord(
-        ours["thw-topic"].decode(),
-        int(ours["thw-partition"]),
-        int(ours["thw-offset"]),
-        parked.key,
-        parked.value,
-        own,
-        int(timestamp) if timestamp else None,
-    )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.model.item import Item
 from worker.model.thread import ItemRow, Turn
 
 
@@ -30,7 +29,7 @@ class RemovedTurn:
     """A turn that a rollback removed, with what its summary showed last."""
 
     turn: Turn
-    summary_items: list[Item]
+    summary_rows: list[ItemRow]
 
 
 @dataclass(slots=True)

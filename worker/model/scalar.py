@@ -180,8 +180,9 @@ def joined(cwd: str, path: str) -> str:
         return normalised(path if path.startswith("/") else f"{cwd}/{path}")
     if re.match(r"[A-Za-z]:[\\/]|\\\\", path):
         return path
-    tail = normalised("/" + path.replace("\\", "/")).replace("/", "\\")
-    return cwd.rstrip("\\") + tail if tail != "\\" else cwd
+    root = 2 if cwd[1] == ":" else cwd.index("\\", 2)  # a drive, else a host
+    tail = normalised(f"{cwd[root:]}/{path}".replace("\\", "/"))
+    return cwd[:root] + tail.replace("/", "\\")
 
 
 def _duration(found: Any) -> int:

@@ -36,6 +36,7 @@ class Header:
         sequence: mutations so far, over all projections.
         topic_sequences: mutations so far, by projection.
         next_ordinal: one above the highest input ordinal seen (D22).
+        parked_from: offset in the topic of parked records from which on the thread's are; None when it is not parked.
     """
 
     generation: int = 0
@@ -50,6 +51,7 @@ class Header:
     sequence: int = 0
     topic_sequences: dict[str, int] = field(default_factory=dict)
     next_ordinal: int = 0
+    parked_from: int | None = None
 
 
 @dataclass(slots=True)
@@ -84,12 +86,20 @@ class Turn:
 
 @dataclass(slots=True)
 class ItemRow:
-    """An item in its turn. `value` is replaced whole, never written to. Times in milliseconds, from the lines."""
+    """An item in its turn. Times in milliseconds, from the lines.
+
+    Attributes:
+        value: replaced whole, never written to.
+        size: bytes of its JSON, at most.
+        original_bytes: bytes of its JSON before it was cut, None if it was not (design: limits).
+    """
 
     ordinal: int
     created_at_ms: int | None
     updated_at_ms: int | None
     value: Item
+    size: int = 0
+    original_bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -99,10 +109,12 @@ class Place:
     Attributes:
         position: its first position in the turn; None in the first turn of an id when only a twin holds the item.
         twins: how many items of this id the later turns of the same turn id hold; counted in the first turn's row.
+        elsewhere: the topic's row shows another copy than the one at `position`; told in the first turn's row.
     """
 
     position: int | None
     twins: int = 0
+    elsewhere: bool = False
 
 
 Load = Callable[[str], Any]
@@ -163,6 +175,11 @@ class Thread:
             yield turn
             number = turn.previous
 
+    def summary_rows(self, turn: Turn) -> list[ItemRow]:
+        """Return the first user message and the last agent message of a turn, missing ones left out (P10)."""
+        positions = [at for at in (turn.first_user, turn.last_agent) if at is not None]
+        return [self.item(turn.number, at) for at in positions]
+
     def changes(self) -> Iterator[tuple[str, Any]]:
         """Yield the changed rows by key, the header with them; None for a deleted one."""
         yield "h", self.header
@@ -177,3 +194,11 @@ class Thread:
         """Take the changed rows as written: a commit has happened."""
         self.changed.clear()
         self.is_new = False
+
+    def trim(self) -> None:
+        """Remember no rows but the header and the open turn; nothing may have changed since `settle`."""
+        key = f"u/{self.header.open_turn}"
+        kept = self._rows.get(key)
+        self._rows.clear()
+        if kept is not None:
+            self._rows[key] = kept

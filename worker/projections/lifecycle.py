@@ -4,10 +4,11 @@ Source: codex-rs, the lifecycle projection observer of the seed.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from worker.model.change import ChangeSet
 from worker.model.mutation import Draft
-from worker.model.thread import Thread
+from worker.model.thread import Thread, Turn
 
 
 class Lifecycle:
@@ -28,3 +29,7 @@ class Lifecycle:
                 "payload": happening.facts,
             }
             yield Draft((str(ordinal),), body)
+
+    def shown(self, _kind: str, _row: Any, _turn: Turn) -> Iterator[tuple[str, ...]]:
+        """Yield nothing: events are no rows of the state, the header's count of them tells their keys."""
+        yield from ()

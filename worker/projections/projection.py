@@ -6,11 +6,11 @@ so that a restart at any point changes nothing.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from worker.model.change import ChangeSet
 from worker.model.mutation import Draft
-from worker.model.thread import Thread
+from worker.model.thread import Thread, Turn
 
 
 class Projection(Protocol):
@@ -30,4 +30,13 @@ class Projection(Protocol):
         Args:
             thread: the state after the item; its rows are not to be written to, but for counters a projection owns.
             changes: what the item changed.
+        """
+
+    def shown(self, kind: str, row: Any, turn: Turn) -> Iterator[tuple[str, ...]]:
+        """Yield the keys, after the thread id, of the topic's rows that show a state row: for forgetting the thread.
+
+        Args:
+            kind: of the state row: `i` for an item, `u` for a turn.
+            row: the state row.
+            turn: the turn it is, or is in.
         """

@@ -9,7 +9,7 @@ from typing import Any
 from worker.model.change import ChangeSet, ItemChange
 from worker.model.item import Item
 from worker.model.mutation import Draft
-from worker.model.thread import Thread
+from worker.model.thread import Thread, Turn
 
 _BY_STATUS = frozenset({"commandExecution", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "fileChange"})
 
@@ -39,6 +39,11 @@ class ThreadItems:
             body = _body(change, change.row.value, "tombstone", False, changes.timestamp_ms)
             yield Draft(_key(change), body, removes=True)
 
+    def shown(self, kind: str, row: Any, turn: Turn) -> Iterator[tuple[str, ...]]:
+        """Yield an item's key."""
+        if kind == "i":
+            yield turn.id, row.value["id"]
+
 
 def _key(change: ItemChange) -> tuple[str, str]:
     return (change.turn.id, change.row.value["id"])
@@ -46,7 +51,7 @@ def _key(change: ItemChange) -> tuple[str, str]:
 
 def _body(change: ItemChange, item: Item, kind: str, open_: bool, updated_at_ms: int | None) -> dict[str, Any]:
     turn, row = change.turn, change.row
-    return {
+    body = {
         "turnId": turn.id,
         "turnOrdinal": turn.number,
         "itemKey": item["id"],
@@ -60,3 +65,6 @@ def _body(change: ItemChange, item: Item, kind: str, open_: bool, updated_at_ms:
         "inherited": False,
         "materializedThreadItem": item,
     }
+    if row.original_bytes is not None:
+        body |= {"truncated": True, "originalBytes": row.original_bytes}
+    return body

@@ -8,9 +8,12 @@ from typing import Any
 
 from worker.model.change import ChangeSet
 from worker.model.item import Item
+from worker.model.limits import cut, json_bytes
 from worker.model.mutation import Draft
-from worker.model.thread import Thread, Turn
-from worker.reducer.transition import summary_items
+from worker.model.thread import ItemRow, Thread, Turn
+
+SUMMARY_BYTES_MAX = 1_572_864
+SUMMARY_ITEM_BYTES_MAX = 65_536
 
 
 class TurnSummaries:
@@ -22,9 +25,23 @@ class TurnSummaries:
     def observe(self, thread: Thread, changes: ChangeSet) -> Iterator[Draft]:
         """Yield changed summaries in turn order, then removals oldest first (D17)."""
         for turn in changes.turns:
-            yield Draft((turn.id,), _body(turn, summary_items(thread, turn), removed=False))
+            yield Draft((turn.id,), _body(turn, _items(thread.summary_rows(turn)), removed=False))
         for gone in changes.removed_turns:
-            yield Draft((gone.turn.id,), _body(gone.turn, gone.summary_items, removed=True), removes=True)
+            yield Draft((gone.turn.id,), _body(gone.turn, _items(gone.summary_rows), removed=True), removes=True)
+
+    def shown(self, kind: str, _row: Any, turn: Turn) -> Iterator[tuple[str, ...]]:
+        """Yield a turn's key."""
+        if kind == "u":
+            yield (turn.id,)
+
+
+def _items(rows: list[ItemRow]) -> list[Item]:
+    """Return the items of a summary, each cut to 64 KiB where together they would be too large."""
+    items = [row.value for row in rows]
+    # The rows' sizes are bounds and cheap; what is measured is seldom.
+    if sum(row.size for row in rows) <= SUMMARY_BYTES_MAX or sum(map(json_bytes, items)) <= SUMMARY_BYTES_MAX:
+        return items
+    return [cut(item, SUMMARY_ITEM_BYTES_MAX)[0] for item in items]
 
 
 def _body(turn: Turn, items: list[Item], *, removed: bool) -> dict[str, Any]:

@@ -93,7 +93,13 @@ class InputImage(TypedDict):
 
     type: Literal["input_image"]
     image_url: str
-    detail: NotRequired[Detail | None]
+
+
+class InputAudio(TypedDict):
+    """Audio of a response item."""
+
+    type: Literal["input_audio"]
+    audio_url: str
 
 
 class ResponseMessage(TypedDict):
@@ -101,7 +107,7 @@ class ResponseMessage(TypedDict):
 
     id: NotRequired[str | None]
     role: str
-    content: list[Annotated[InputText | InputImage, Tagged("type")]]
+    content: list[Annotated[InputText | InputImage | InputAudio, Tagged("type")]]
 
 
 def text_element(found: TextElement) -> dict[str, Any]:
@@ -178,7 +184,7 @@ def _reasoned(transition: Transition, part: Literal["summary", "content"], text:
     run = _run(transition, turn)
     if run is not None:
         grown = cast("Item", {**run, part: [*run[part], text]})
-        transition.replace_last(turn, grown)
+        transition.grow_last(turn, grown)
         return
     item = Reasoning(type="reasoning", id=transition.next_item_id(), summary=[], content=[])
     item[part] = [text]

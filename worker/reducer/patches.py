@@ -59,6 +59,8 @@ class PatchEnd(TypedDict):
 
 def _components(path: str) -> tuple[str, ...]:
     """Return what tells two paths apart: `a//b`, `a/./b` and `a/b/` are one, `./a` and `a` are two (A4)."""
+    if not path:
+        return ()
     parts = path.split("/")
     kept = tuple(part for part in parts[1:] if part not in ("", "."))
     return (parts[0], *kept)

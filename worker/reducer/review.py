@@ -48,7 +48,7 @@ class EnteredReviewMode(TypedDict):
     """A review begins; the old form with a `prompt` and no target is accepted (U10)."""
 
     target: NotRequired[Target]
-    prompt: NotRequired[str]
+    prompt: NotRequired[Any]
     user_facing_hint: NotRequired[str | None]
     turn_id: NotRequired[str | None]
     item_id: NotRequired[str | None]
@@ -149,7 +149,7 @@ def on_exited(transition: Transition, event: ExitedReviewMode) -> None:
 
 
 def _with_target(event: Any) -> Any:
-    if "target" not in event and "prompt" not in event:
+    if "target" not in event and not isinstance(event.get("prompt"), str):
         raise ValueError("target: Field required")
     return event
 

@@ -10,7 +10,7 @@ from typing import Any
 from worker.model.change import ChangeSet, Happening, ItemChange, RemovedTurn
 from worker.model.item import Item
 from worker.model.thread import ItemRow, Place, Thread, Turn, TurnStatus
-from worker.reducer.redaction import redacted
+from worker.reducer.shaping import Shaping
 
 # What a summary shows of a turn, besides the values of its summary items.
 _Summary = tuple[Any, ...]
@@ -45,14 +45,14 @@ class Transition:
     Args:
         thread: the rows to change.
         timestamp_ms: the line's own timestamp.
-        redact: replace secrets in commands (U9).
+        shaping: what items are put through.
     """
 
-    __slots__ = ("_before", "_shown", "changes", "redact", "rollout_index", "thread")
+    __slots__ = ("_before", "_shaping", "_shown", "changes", "rollout_index", "thread")
 
-    def __init__(self, thread: Thread, timestamp_ms: int | None, *, redact: bool) -> None:
+    def __init__(self, thread: Thread, timestamp_ms: int | None, shaping: Shaping) -> None:
         self.thread = thread
-        self.redact = redact
+        self._shaping = shaping
         self.rollout_index = thread.header.rollout_index
         self.changes = ChangeSet(timestamp_ms=timestamp_ms)
         # Summaries before the first touch, by turn number; None for a turn that was not there.
@@ -133,46 +133,61 @@ class Transition:
         else:
             self._replace(turn, place.position, item)
 
-    def replace_last(self, turn: Turn, item: Item) -> None:
-        """Replace the last item of a turn by its next value (R32)."""
-        self._replace(turn, turn.items - 1, item)
+    def grow_last(self, turn: Turn, item: Item) -> None:
+        """Replace the last item of a turn by what it has grown to (R32)."""
+        self._replace(turn, turn.items - 1, item, grown=True)
 
     def push_item(self, turn: Turn, item: Item) -> None:
         """Append an item, also when its id is there already (R14)."""
-        item = self._redacted(item)
+        shaped = self._shaping.of(item)
+        item = shaped.item
         self._touch(turn)
         position = turn.items
         turn.items += 1
         self.thread.header.items += 1
         twins = self._indexed(turn, item["id"], position)
         stamp = self.changes.timestamp_ms
-        row = ItemRow(self._ordinal(item["id"]), stamp, stamp, item)
+        row = ItemRow(self._ordinal(item["id"]), stamp, stamp, item, shaped.size, shaped.original_bytes)
         self.thread.put(f"i/{turn.number}/{position}", row)
         if item["type"] == "userMessage" and turn.first_user is None:
             turn.first_user = position
         if item["type"] == "agentMessage":
             turn.last_agent = position
         if not (twins and self._shown_already(turn, position, item)):
-            self.changes.items.append(ItemChange(turn, position, row))
+            self._show(turn, position, row)
 
-    def _replace(self, turn: Turn, position: int, item: Item) -> None:
+    def _replace(self, turn: Turn, position: int, item: Item, *, grown: bool = False) -> None:
         row = self.thread.item(turn.number, position)
         before = row.value
-        item = self._redacted(item)
+        shaped = self._shaping.of(item, row.size if grown else 0)
+        item = shaped.item
         if same(before, item):
             return
         self._touch(turn)
-        row.value = item
+        row.value, row.size = item, shaped.size
+        # What was cut from a growing item before stays told.
+        row.original_bytes = shaped.original_bytes or (row.original_bytes if grown else None)
         row.updated_at_ms = self.changes.timestamp_ms
         self.thread.put(f"i/{turn.number}/{position}", row)
         if position in (turn.first_user, turn.last_agent):
             self._shown.add(turn.number)
         if before["type"] != item["type"]:
             self._retype(turn, position, item["type"])
+        self._show(turn, position, row)
+
+    def _show(self, turn: Turn, position: int, row: ItemRow) -> None:
+        """Record that the topic's row shows this copy of an item from now on (D10)."""
+        key = f"xi/{self._first_twin(turn)}/{row.value['id']}"
+        group: Place = self.thread.get(key)
+        elsewhere = turn.twin or group.position != position
+        if group.elsewhere != elsewhere:
+            group.elsewhere = elsewhere
+            self.thread.put(key, group)
         self.changes.items.append(ItemChange(turn, position, row))
 
-    def _redacted(self, item: Item) -> Item:
-        return redacted(item) if self.redact and item["type"] == "commandExecution" else item
+    def _first_twin(self, turn: Turn) -> int:
+        """Return the number of the first live turn of this turn's id."""
+        return self.thread.get(f"xt/{turn.id}") if turn.twin else turn.number
 
     def _retype(self, turn: Turn, position: int, kind: str) -> None:
         """Find the summary items again after an item turned into one of another type, which real threads never do."""
@@ -199,8 +214,7 @@ class Transition:
             place.position = position
             thread.put(key, place)
         if turn.twin:
-            first = thread.get(f"xt/{turn.id}")
-            shared = f"xi/{first}/{item_id}"
+            shared = f"xi/{self._first_twin(turn)}/{item_id}"
             group: Place = thread.get(shared) or Place(None)
             seen = seen or group.position is not None
             group.twins += 1
@@ -208,10 +222,10 @@ class Transition:
         return seen
 
     def _shown_already(self, turn: Turn, position: int, item: Item) -> bool:
-        """Tell whether the first copy of this row has the same value: appending it again shows nothing new (P3)."""
-        number = self.thread.get(f"xt/{turn.id}")
-        place: Place | None = self.thread.get(f"xi/{number}/{item['id']}")
-        if place is None or place.position is None or (number, place.position) == (turn.number, position):
+        """Tell whether the row shows the first copy and that has the same value: then appending shows nothing (P3)."""
+        number = self._first_twin(turn)
+        place: Place = self.thread.get(f"xi/{number}/{item['id']}")
+        if place.elsewhere or place.position is None or (number, place.position) == (turn.number, position):
             return False
         return same(self.thread.item(number, place.position).value, item)
 
@@ -235,7 +249,7 @@ class Transition:
             turn = thread.turn(header.last_turn)
             removed.insert(0, turn)
             header.last_turn = turn.previous
-        gone = [(RemovedTurn(turn, self.summary_items(turn)), self._taken_items(turn)) for turn in removed]
+        gone = [(RemovedTurn(turn, self.thread.summary_rows(turn)), self._taken_items(turn)) for turn in removed]
         for turn in removed:
             thread.put(f"u/{turn.number}", None)
             if not turn.twin:
@@ -253,7 +267,7 @@ class Transition:
             thread.put(f"i/{number}/{position}", None)
             thread.put(f"xi/{number}/{item_id}", None)
             if turn.twin:
-                self._forget_twin(f"xi/{thread.get(f'xt/{turn.id}')}/{item_id}")
+                self._forget_twin(f"xi/{self._first_twin(turn)}/{item_id}")
         thread.header.items -= turn.items
         return taken
 
@@ -278,10 +292,6 @@ class Transition:
 
     # What the projections see
 
-    def summary_items(self, turn: Turn) -> list[Item]:
-        """Return the first user message and the last agent message of a turn (P10)."""
-        return summary_items(self.thread, turn)
-
     def happened(self, event_type: str, turn_id: str | None, **facts: Any) -> None:
         """Record a lifecycle event (P12, D15)."""
         self.changes.happenings.append(Happening(event_type, turn_id, facts))
@@ -299,9 +309,3 @@ class Transition:
             if before is None or number in self._shown or not same(list(before), list(_summary(turn))):
                 changes.turns.append(turn)
         return changes
-
-
-def summary_items(thread: Thread, turn: Turn) -> list[Item]:
-    """Return the first user message and the last agent message of a turn, missing ones left out (P10)."""
-    positions = [at for at in (turn.first_user, turn.last_agent) if at is not None]
-    return [thread.item(turn.number, at).value for at in positions]

@@ -231,7 +231,7 @@ def _mcp(found: shapes.McpToolCall) -> items.Item:
         server=found["server"],
         tool=found["tool"],
         status=found["status"],
-        arguments=found.get("arguments"),
+        arguments=found["arguments"],
         appContext=app_context(
             connector_id=found.get("connectorId"),
             link_id=found.get("linkId"),

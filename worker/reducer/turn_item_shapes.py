@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from worker.model.scalar import I32, U64, DurationMs, Effort, Location, Tagged, Uuid
+from worker.model.scalar import I32, U64, AbsolutePath, DurationMs, Effort, Location, Tagged, Uuid
 from worker.reducer.agents import State
 from worker.reducer.commands import ParsedCommand, Source
 from worker.reducer.messages import Detail, MemoryCitation, TextElement
@@ -192,7 +192,7 @@ class ImageGeneration(_Identified):
     status: str
     revised_prompt: NotRequired[str | None]
     result: str
-    saved_path: NotRequired[str | None]
+    saved_path: NotRequired[AbsolutePath | None]
 
 
 class ExtensionImage(_Identified):
@@ -289,7 +289,7 @@ class McpToolCall(_Identified):
     type: Literal["McpToolCall"]
     server: str
     tool: str
-    arguments: NotRequired[Any]
+    arguments: Any
     connectorId: NotRequired[str | None]
     mcpAppResourceUri: NotRequired[str | None]
     linkId: NotRequired[str | None]

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 from worker.codec.lines import Line, LineDecoder
-from worker.errors import FatalError
 from worker.model.digests import admit
 from worker.model.mutation import Mutation
 from worker.model.thread import Thread
@@ -16,6 +15,20 @@ UNKNOWN_NAMES_MAX = 50
 _NAME_LENGTH_MAX = 64
 
 Tally = Counter[tuple[str, str]]
+
+
+class OwnFaultError(Exception):
+    """Our own code failed on a valid record.
+
+    Attributes:
+        stage: `reduce`, `project` or `encode`.
+        told: what failed; holds no payload.
+    """
+
+    def __init__(self, stage: str, told: str) -> None:
+        super().__init__(f"{stage}: {told}")
+        self.stage = stage
+        self.told = told
 
 
 class Appends:
@@ -46,7 +59,7 @@ class Appends:
             The mutations, and why the line was rejected ("" when it was not).
 
         Raises:
-            FatalError: our own code failed on a line that was accepted.
+            OwnFaultError: our own code failed on a line that was accepted; the thread may be half changed.
         """
         line = self._decoder.decode(text, ordinal)
         if line.status != "blank" and line.ordinal is not None and self._repeated(thread, line):
@@ -54,7 +67,7 @@ class Appends:
         self.tally["lines", line.status] += 1
         if line.status == "event":
             source["ordinal"] = line.ordinal
-            return self._fold(thread, line, source), ""
+            return self._fold(thread, line, len(text), source), ""
         if line.status == "ignored":
             skip(thread)
         elif line.status == "unknown":
@@ -68,12 +81,15 @@ class Appends:
             self.tally["ordinals", seen] += 1
         return seen == "repeated"
 
-    def _fold(self, thread: Thread, line: Line, source: dict[str, Any]) -> list[Mutation]:
+    def _fold(self, thread: Thread, line: Line, line_bytes: int, source: dict[str, Any]) -> list[Mutation]:
         assert line.handle is not None
+        stage = "reduce"
         try:
-            mutations = self._pipeline.process(thread, line.handle, line.event, line.timestamp_ms, source)
+            changes = self._pipeline.reduce(thread, line.handle, line.event, line.timestamp_ms, line_bytes)
+            stage = "project"
+            mutations = self._pipeline.observe(thread, changes, source)
         except Exception as error:
-            raise FatalError(f"our code failed on a valid {line.kind}: {type(error).__name__}") from error
+            raise OwnFaultError(stage, f"a valid {line.kind}: {type(error).__name__}") from error
         for mutation in mutations:
             self.tally["mutations", mutation.projection] += 1
         return mutations

@@ -7,7 +7,7 @@ dying between 2 and 3 leaves a store behind the changelog, whose tail is then re
 
 from collections.abc import Mapping, Sequence
 
-from worker.model.record import OutRecord
+from worker.model.record import InRecord, OutRecord
 from worker.runtime.clock import Clock
 from worker.runtime.ports import Sink, Source, Task
 
@@ -18,6 +18,7 @@ class Checkpoint:
     Args:
         interval_s: how long a transaction stays open, in seconds from its first record.
         records_max: how many input records it takes at most.
+        bytes_max: how many bytes of them.
         within_s: how long its end may take.
 
     Attributes:
@@ -25,18 +26,28 @@ class Checkpoint:
     """
 
     def __init__(
-        self, source: Source, sink: Sink, clock: Clock, *, interval_s: float, records_max: int, within_s: float
+        self,
+        source: Source,
+        sink: Sink,
+        clock: Clock,
+        *,
+        interval_s: float,
+        records_max: int,
+        bytes_max: int,
+        within_s: float,
     ) -> None:
         self._source = source
         self._sink = sink
         self._clock = clock
         self._interval_s = interval_s
         self._records_max = records_max
+        self._bytes_max = bytes_max
         self._within_s = within_s
         self._ends_at = 0.0
+        self._bytes = 0
         self.records = 0
 
-    def add(self, partition: int, out: Sequence[OutRecord], records: int) -> None:
+    def add(self, partition: int, out: Sequence[OutRecord], records: Sequence[InRecord]) -> None:
         """Put what became of input records into the transaction (step 1).
 
         Raises:
@@ -44,14 +55,15 @@ class Checkpoint:
         """
         if not self.records:
             self._ends_at = self._clock.now() + self._interval_s
-        self.records += records
+        self.records += len(records)
+        self._bytes += sum(len(record.value) for record in records if record.value is not None)
         self._sink.send(partition, out)
 
     def due_in_s(self) -> float | None:
         """Return the seconds until the transaction should end, at least 0; None when there is nothing in it."""
         if not self.records:
             return None
-        if self.records >= self._records_max:
+        if self.records >= self._records_max or self._bytes >= self._bytes_max:
             return 0.0
         return max(0.0, self._ends_at - self._clock.now())
 
@@ -63,14 +75,16 @@ class Checkpoint:
         """
         if not self.records:
             return
-        rows = {partition: found for partition, task in tasks.items() if (found := task.changed_rows())}
+        rows = {partition: task.changed_rows() for partition, task in tasks.items()}
         for partition, found in rows.items():
-            self._sink.send_rows(partition, found)
-        ends = self._sink.commit(self._source.offsets(), self._within_s)
-        self.records = 0
-        for partition in rows:
-            tasks[partition].committed(ends[partition])
+            if found:
+                self._sink.send_rows(partition, found)
+        offsets = self._source.offsets()
+        ends = self._sink.commit(offsets, self._within_s)
+        self.forget()
+        for partition, position in offsets.positions.items():
+            tasks[partition].committed(ends.get(partition), position)
 
     def forget(self) -> None:
         """Take it that the transaction is no more."""
-        self.records = 0
+        self.records = self._bytes = 0

@@ -11,6 +11,10 @@ class Clock:
         """Return seconds of a clock that never goes back; only differences mean something."""
         return time.monotonic()
 
+    def wall(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()  # noqa: TID251
+
     def sleep(self, seconds: float) -> None:
         """Do nothing for a while."""
         time.sleep(seconds)

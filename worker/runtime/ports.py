@@ -21,11 +21,31 @@ class StateStore(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return a row's value, or None."""
 
+    def scan(self, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
+        """Yield the rows whose key begins with a prefix, in the order of their keys."""
+
     def apply(self, rows: Iterable[StateRow], changelog_offset: int) -> None:
         """Write rows (None deletes) and the changelog offset, both or neither."""
 
+    def condemn(self, why: str) -> None:
+        """Have everything in the store thrown away before it is used again."""
+
     def close(self) -> None:
         """Release what the store holds."""
+
+
+@value
+class Folded:
+    """What became of some records.
+
+    Attributes:
+        out: what to produce, inside the open transaction.
+        resume_at: None when all records are done; else the transaction is to be committed at once, with everything
+            before this input offset done, and the partition read again from there.
+    """
+
+    out: list[OutRecord]
+    resume_at: int | None = None
 
 
 class Task(Protocol):
@@ -35,21 +55,23 @@ class Task(Protocol):
     def store(self) -> StateStore:
         """The partition's rows as last committed."""
 
-    def process(self, records: Sequence[InRecord]) -> list[OutRecord]:
-        """Fold records in order; return what to produce at once, inside the open transaction.
+    def process(self, records: Sequence[InRecord]) -> Folded:
+        """Fold records in order.
 
         Raises:
-            FatalError: our own code failed on a valid record; nothing of the batch may be committed.
+            RetryError: the records are to be read again from the last commit; it goes on differently then.
+            FatalError: the worker must not go on; nothing of the batch may be committed.
         """
 
     def changed_rows(self) -> list[StateRow]:
         """Return the rows changed since the last checkpoint, each once, encoded. Keeps them until `committed`."""
 
-    def committed(self, changelog_offset: int) -> None:
+    def committed(self, changelog_offset: int | None, position: int) -> None:
         """Write the changed rows to the store: called after the transaction committed.
 
         Args:
-            changelog_offset: the offset after the last changelog record of the transaction.
+            changelog_offset: the offset after the last changelog record of the transaction, None if it had none.
+            position: the input offset that was committed.
         """
 
     def forget(self) -> None:
@@ -106,6 +128,7 @@ class Source(Protocol):
 
         Raises:
             RetryError: no answer in time.
+            FatalError: the topic does not hold an offset any more, and nobody said what to do.
         """
 
     def hold(self, partitions: Collection[int]) -> None:

@@ -1,186 +1,207 @@
 """One assigned partition: its threads, and what a checkpoint must write for them."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from worker import __version__
 from worker.codec.mutations import Encoder, headers
-from worker.codec.rows import decode_row, encode_row, state_key
-from worker.errors import FatalError
+from worker.errors import RetryError
 from worker.model.mutation import Mutation
-from worker.model.record import Headers, InRecord, OutRecord, StateRow
+from worker.model.record import InRecord, OutRecord, StateRow
 from worker.model.thread import Thread
 from worker.model.topic import TopicNames
-from worker.runtime.append import Appends, Tally
-from worker.runtime.ports import StateStore
+from worker.runtime.append import Appends, OwnFaultError
+from worker.runtime.erasure import Erasure
+from worker.runtime.facts import Facts
+from worker.runtime.headers import UNPARK, null_headers, set_aside, stated, thread_id_of
+from worker.runtime.parking import BEHIND, Fault, Parking
+from worker.runtime.placement import Placement
+from worker.runtime.ports import Folded, StateStore
+from worker.runtime.threads import Threads
 
-ORDINAL_HEADER = "rollout-ordinal"
-# A thread with more remembered rows than this is not kept in memory after a checkpoint: its rows are in the store.
-THREAD_ROWS_MAX = 4_096
+_Out = list[OutRecord]
+_BAD_KEY = Fault("bad_key", "the key is no thread id in UTF-8")
 
 
 class PartitionTask:
     """Folds the records of one partition (implements `worker.runtime.ports.Task`).
 
     Args:
-        partition: the partition's number, of the input and of every output.
         store: the partition's rows as last committed.
-        cached_threads_max: how many threads stay decoded in memory between checkpoints.
+        wall: seconds since the epoch.
     """
 
     def __init__(
         self,
         *,
-        partition: int,
         store: StateStore,
+        threads: Threads,
+        facts: Facts,
+        placement: Placement,
+        parking: Parking,
+        erasure: Erasure,
         topics: TopicNames,
         appends: Appends,
         encoder: Encoder,
-        cached_threads_max: int,
+        wall: Callable[[], float],
     ) -> None:
-        self.partition = partition
         self.store = store
+        self._threads = threads
+        self._facts = facts
+        self._placement = placement
+        self._parking = parking
+        self._erasure = erasure
         self._topics = topics
         self._appends = appends
         self._encoder = encoder
-        self._cached_threads_max = cached_threads_max
-        # Threads as committed or on their way, least recently used first.
-        self._threads: OrderedDict[str, Thread] = OrderedDict()
-        # Threads touched since the last checkpoint.
-        self._touched: dict[str, Thread] = {}
+        self._wall = wall
+        self._tally = appends.tally
         self._rows: list[StateRow] = []
+        # State rows of threads that are being forgotten.
+        self._erased: list[StateRow] = []
 
-    @property
-    def tally(self) -> Tally:
-        """Counts of what became of records; whoever reads it may clear it."""
-        return self._appends.tally
-
-    def process(self, records: Sequence[InRecord]) -> list[OutRecord]:
-        """Fold records in order and return their mutations and dead letters.
-
-        Raises:
-            FatalError: our own code failed on a valid record; names its coordinates.
-        """
-        out: list[OutRecord] = []
+    def process(self, records: Sequence[InRecord]) -> Folded:
+        """Fold records in order; stop before one that needs the changes so far to be committed first."""
+        self._placement.check()
+        out: _Out = []
         for record in records:
-            try:
-                self._process(record, out)
-            except FatalError as error:
-                place = f"{record.topic}[{record.partition}]@{record.offset}"
-                raise FatalError(f"{error} at {place}; nothing of its batch was committed") from error
-        return out
+            if not self._process(record, out):
+                return Folded(out, record.offset)
+        return Folded(out)
 
-    def _process(self, record: InRecord, out: list[OutRecord]) -> None:
-        thread_id = _thread_id(record.key)
+    def _process(self, record: InRecord, out: _Out) -> bool:
+        """Work one record off; return False when it must come again after a commit."""
+        thread_id = thread_id_of(record.key)
         if thread_id is None:
-            out.append(self._dead_letter(record, "bad_key", "the key is no thread id in UTF-8"))
-            return
+            self._set_aside(
+                record, Fault("bad_key", "the key is no thread id in UTF-8"), self._topics.dead_letters, out
+            )
+            return True
+        ordinal, control = stated(record.headers)
+        if control == UNPARK:
+            return self._unpark(thread_id, record, out)
         if record.value is None:
-            out.append(self._dead_letter(record, "null_value", "forgetting a thread is not supported yet"))
-            return
-        thread = self._thread(thread_id, record.offset)
-        source: dict[str, Any] = {
-            "topic": record.topic,
-            "partition": record.partition,
-            "offset": record.offset,
-            "index": 0,
-            "ordinal": None,
-            "timestamp": record.timestamp_ms,
-        }
-        mutations, error = self._appends.process(thread, record.value, _header_ordinal(record.headers), source)
-        for mutation in mutations:
-            self._publish(mutation, out)
-        if error:
-            out.append(self._dead_letter(record, "rejected", error))
+            return self._forget(thread_id, record, out)
+        thread = self._thread(thread_id, record)
+        fault = BEHIND if thread.header.parked_from is not None else self._parking.fails_on(record)
+        if fault is None:
+            self._fold(thread, record, ordinal, out)
+            return True
+        if fault is not BEHIND:
+            self._parking.park(thread, record, fault, self._wall())
+        self._set_aside(record, fault, self._topics.parked, out)
+        return True
 
-    def _thread(self, thread_id: str, offset: int) -> Thread:
-        thread = self._touched.get(thread_id)
-        if thread is not None:
-            return thread
+    def _thread(self, thread_id: str, record: InRecord) -> Thread:
+        seen = self._threads.is_touched(thread_id)
         thread = self._threads.get(thread_id)
-        if thread is None:
-            thread = Thread(thread_id, partial(self._load, thread_id))
-            if thread.is_new:
-                thread.header.generation = offset
-            self._threads[thread_id] = thread
-        self._threads.move_to_end(thread_id)
-        self._touched[thread_id] = thread
+        if thread.is_new and not seen:
+            thread.header.generation = record.offset
+            self._placement.see_new_thread(record.key or b"")
         return thread
 
-    def _load(self, thread_id: str, row: str) -> Any:
-        data = self.store.get(state_key(thread_id, row))
-        return None if data is None else decode_row(row, data)
+    def _fold(self, thread: Thread, record: InRecord, ordinal: int | None, out: _Out) -> None:
+        """Fold a record.
 
-    def _publish(self, mutation: Mutation, out: list[OutRecord]) -> None:
-        topic = self._topics.projections[mutation.projection]
-        key, heads = mutation.key.encode(), headers(mutation)
-        out.append(OutRecord(topic, key, self._encoder.encode(mutation), heads))
+        Raises:
+            RetryError: our code failed on it, and may have left the thread half changed: everything since the last
+                commit is thrown away, and when the record comes again its thread is parked.
+        """
+        try:
+            mutations, error = self._appends.process(thread, record.value or b"", ordinal, _source(record))
+            for mutation in mutations:
+                self._publish(mutation, out)
+        except OwnFaultError as found:
+            self._parking.learn(record, Fault(found.stage, found.told))
+            place = f"{record.topic}[{record.partition}]@{record.offset}"
+            raise RetryError(f"our code failed on {place} ({found.told}): its thread will be parked") from found
+        if error:
+            self._set_aside(record, Fault("rejected", error), self._topics.dead_letters, out)
+
+    def _publish(self, mutation: Mutation, out: _Out) -> None:
+        topic, key, heads = self._topics.projections[mutation.projection], mutation.key.encode(), headers(mutation)
+        try:
+            data = self._encoder.encode(mutation)
+        except Exception as error:
+            raise OwnFaultError("encode", f"a {mutation.projection}: {type(error).__name__}") from error
+        out.append(OutRecord(topic, key, data, heads))
         if mutation.removes:
             out.append(OutRecord(topic, key, None, heads))
 
-    def _dead_letter(self, record: InRecord, reason: str, error: str) -> OutRecord:
-        self._appends.tally["dead_letters", reason] += 1
-        heads: Headers = [
-            ("thw-reason", reason.encode()),
-            ("thw-error", error.encode()),
-            ("thw-topic", record.topic.encode()),
-            ("thw-partition", b"%d" % record.partition),
-            ("thw-offset", b"%d" % record.offset),
-            ("thw-timestamp", b"" if record.timestamp_ms is None else b"%d" % record.timestamp_ms),
-            ("thw-worker-version", __version__.encode()),
-            *record.headers,
-        ]
-        return OutRecord(self._topics.dead_letters, record.key, record.value, heads)
+    def _set_aside(self, record: InRecord, fault: Fault, topic: str, out: _Out) -> None:
+        self._tally["set_aside", fault.reason] += 1
+        out.append(set_aside(record, topic, fault.reason, fault.error))
+
+    # Forget and unpark need all of the thread's changes to be in the store
+
+    def _forget(self, thread_id: str, record: InRecord, out: _Out) -> bool:
+        if self._threads.is_touched(thread_id):
+            return False
+        thread = self._threads.get(thread_id)
+        step = self._erasure.step(thread_id, null_headers(thread.header))
+        self._threads.release(thread_id)
+        self._parking.erased(thread_id)
+        out += step.out
+        self._erased += step.rows
+        if step.done:
+            self._tally["records", "forget"] += 1
+        # What follows must not meet rows that are deleted in this transaction only.
+        return step.done and not step.rows
+
+    def _unpark(self, thread_id: str, record: InRecord, out: _Out) -> bool:
+        if self._threads.is_touched(thread_id):
+            return False
+        thread = self._threads.get(thread_id)
+        if thread.header.parked_from is None:
+            self._threads.release(thread_id)
+            return True
+        records, then = self._parking.log.read(record.partition, record.key or b"", thread.header.parked_from)
+        thread.header.parked_from = None
+        for offset, parked in records:
+            if self._parking.fails_on(parked) is not None:
+                self._parking.keep_parked(thread, offset)
+                return True
+            self._fold(thread, parked, stated(parked.headers)[0], out)
+        if then is not None:
+            self._parking.keep_parked(thread, then)
+            return False
+        self._parking.unpark(thread)
+        return True
+
+    # The checkpoint
 
     def changed_rows(self) -> list[StateRow]:
         """Return the rows changed since the last checkpoint, encoded, each once."""
-        self._rows = [
-            StateRow(state_key(thread.id, row), None if found is None else encode_row(row, found))
-            for thread in self._touched.values()
-            for row, found in thread.changes()
-        ]
+        self._rows = [*self._threads.changed_rows(), *self._erased, *self._facts.changed_rows()]
         return self._rows
 
-    def committed(self, changelog_offset: int) -> None:
-        """Write the changed rows to the store, and shrink the cache to its bound."""
-        self.store.apply(self._rows, changelog_offset)
-        self._rows = []
-        for thread in self._touched.values():
-            thread.settle()
-            if thread.rows() > THREAD_ROWS_MAX:
-                del self._threads[thread.id]
-        self._touched.clear()
-        while len(self._threads) > self._cached_threads_max:
-            self._threads.popitem(last=False)
+    def committed(self, changelog_offset: int | None, position: int) -> None:
+        """Write the changed rows to the store, and shrink what is in memory to its bound."""
+        if changelog_offset is not None:
+            self.store.apply(self._rows, changelog_offset)
+        self._rows, self._erased = [], []
+        self._threads.committed()
+        self._facts.settle()
+        self._parking.forget_before(position)
 
     def forget(self) -> None:
-        """Drop the threads touched since the last checkpoint: the store still holds them as committed."""
-        for thread_id in self._touched:
-            del self._threads[thread_id]
-        self._touched.clear()
-        self._rows = []
+        """Drop everything since the last checkpoint: the store still holds it as committed."""
+        self._rows, self._erased = [], []
+        self._threads.forget()
+        self._facts.settle()
+        self._placement.forget()
 
     def close(self) -> None:
-        """Release the store."""
+        """Release what is held in memory, and the store."""
+        self._threads.close()
         self.store.close()
 
 
-def _thread_id(key: bytes | None) -> str | None:
-    """Return the thread id a key holds, None when it is missing, empty or no UTF-8."""
-    if not key:
-        return None
-    try:
-        return key.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _header_ordinal(found: Headers) -> int | None:
-    """Return the ordinal a record's header states; one that is no decimal of 63 bits counts as absent (D22)."""
-    for name, stated in found:
-        if name == ORDINAL_HEADER and stated and stated.isdigit() and len(stated) < 20:
-            ordinal = int(stated)
-            return ordinal if ordinal < 2**63 else None
-    return None
+def _source(record: InRecord) -> dict[str, Any]:
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "index": 0,
+        "ordinal": None,
+        "timestamp": record.timestamp_ms,
+    }

@@ -110,11 +110,15 @@ class Worker:
         self._start_restored()
         due_in_s = self._checkpoint.due_in_s()
         wait_s = self._poll_s if due_in_s is None else min(self._poll_s, due_in_s)
+        at_once = False
         for partition, records in self._source.poll(self._batch_records_max, wait_s).items():
-            out = self._tasks[partition].process(records)
-            self._checkpoint.add(partition, out, len(records))
+            folded = self._tasks[partition].process(records)
+            self._checkpoint.add(partition, folded.out, records)
+            if folded.resume_at is not None:
+                self._source.start(partition, folded.resume_at)
+                at_once = True
         self._raise_trouble()
-        if self._checkpoint.due_in_s() == 0.0:
+        if at_once or self._checkpoint.due_in_s() == 0.0:
             self._checkpoint.commit(self._tasks)
             self._succeeded()
 
@@ -182,7 +186,11 @@ class Worker:
         """Begin to restore partitions."""
         log.info("partitions assigned", extra={"partitions": sorted(partitions)})
         for partition in partitions:
-            task = self._tasks[partition] = self._new_task(partition)
+            try:
+                task = self._tasks[partition] = self._new_task(partition)
+            except WorkerError as error:
+                self._trouble = error
+                continue
             if self._broken is None:
                 self._restorer.begin(partition, task.store)
 

@@ -1,6 +1,6 @@
 """State rows in memory: restored from the changelog topic at every start."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from worker.model.record import StateRow
 
@@ -21,6 +21,11 @@ class MemoryStore:
         """Return a row's value, or None."""
         return self._rows.get(key)
 
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows whose key begins with a prefix, in the order of their keys."""
+        for key in sorted(key for key in self._rows if key.startswith(prefix)):
+            yield key, self._rows[key]
+
     def apply(self, rows: Iterable[StateRow], changelog_offset: int) -> None:
         """Write rows (None deletes) and the changelog offset."""
         for row in rows:
@@ -29,6 +34,11 @@ class MemoryStore:
             else:
                 self._rows[row.key] = row.value
         self._changelog_offset = changelog_offset
+
+    def condemn(self, _why: str) -> None:
+        """Forget all rows and begin again."""
+        self._rows.clear()
+        self._changelog_offset = 0
 
     def close(self) -> None:
         """Forget all rows."""

@@ -51,7 +51,7 @@ def _worker(broker: FakeBroker, source: FakeSource, faults: Iterator[str], **mor
         source=source,
         sink=sink,
         restorer=FakeRestorer(broker),
-        checkpoint=Checkpoint(source, sink, clock, interval_s=0.05, records_max=100, within_s=1),
+        checkpoint=Checkpoint(source, sink, clock, interval_s=0.05, records_max=100, bytes_max=1 << 20, within_s=1),
         new_task=task_maker(SETTINGS),
         clock=clock,
         **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0} | more,

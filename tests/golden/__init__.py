@@ -1,0 +1,1 @@
+"""Whole rollouts with known outputs."""

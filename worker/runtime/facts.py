@@ -1,0 +1,51 @@
+"""Rows of a partition that belong to no thread: thread ids are never empty, so their keys begin with a slash."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from worker.codec.rows import FORMAT
+from worker.model.mutation import row_key
+from worker.model.record import StateRow
+from worker.runtime.ports import StateStore
+
+
+class Facts:
+    """Small JSON values by name, in the same store, changelog and transactions as the threads' rows."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+        self._changed: dict[bytes, bytes | None] = {}
+
+    def get(self, *name: str) -> Any:
+        """Return a value, None if there is none."""
+        key = _key(name)
+        data = self._changed[key] if key in self._changed else self._store.get(key)
+        return None if data is None else orjson.loads(data[len(FORMAT) :])
+
+    def put(self, *name_and_value: Any) -> None:
+        """Set a value, the last argument, under a name; None deletes it."""
+        *name, found = name_and_value
+        self._changed[_key(name)] = None if found is None else FORMAT + orjson.dumps(found)
+
+    def under(self, name: str) -> Iterator[Any]:
+        """Yield all values whose name begins with a part."""
+        prefix = _key([name, ""])
+        rows: dict[bytes, bytes | None] = dict(self._store.scan(prefix))
+        rows |= {key: data for key, data in self._changed.items() if key.startswith(prefix)}
+        for data in rows.values():
+            if data is not None:
+                yield orjson.loads(data[len(FORMAT) :])
+
+    def changed_rows(self) -> list[StateRow]:
+        """Return the changed rows, encoded."""
+        return [StateRow(key, data) for key, data in self._changed.items()]
+
+    def settle(self) -> None:
+        """Take the changes as written, or as dropped."""
+        self._changed.clear()
+
+
+def _key(name: Any) -> bytes:
+    return f"/{row_key(*name)}".encode()

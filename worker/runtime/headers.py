@@ -1,0 +1,74 @@
+"""What input records say of themselves beside their value, and how records are set aside (design: bad records)."""
+
+from worker import __version__
+from worker.model.record import Headers, InRecord, OutRecord
+from worker.model.thread import Header
+
+ORDINAL = "rollout-ordinal"
+CONTROL = "thw-control"
+UNPARK = b"unpark"
+_OURS = "thw-"
+
+
+def thread_id_of(key: bytes | None) -> str | None:
+    """Return the thread id a key holds, None when it is missing, empty or no UTF-8."""
+    if not key:
+        return None
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def stated(headers: Headers) -> tuple[int | None, bytes | None]:
+    """Return the ordinal and the control word that an input record's headers state.
+
+    An ordinal that is no decimal of 63 bits counts as absent (D22).
+    """
+    ordinal = control = None
+    for name, found in headers:
+        if name == ORDINAL and found and found.isdigit() and len(found) < 20:
+            ordinal = int(found)
+        elif name == CONTROL:
+            control = found
+    return ordinal if ordinal is None or ordinal < 2**63 else None, control
+
+
+def set_aside(record: InRecord, topic: str, reason: str, error: str) -> OutRecord:
+    """Return an input record for the dead letters or the parked records: byte for byte, with why and from where."""
+    heads: Headers = [
+        ("thw-reason", reason.encode()),
+        ("thw-error", error.encode()),
+        ("thw-topic", record.topic.encode()),
+        ("thw-partition", b"%d" % record.partition),
+        ("thw-offset", b"%d" % record.offset),
+        ("thw-timestamp", b"" if record.timestamp_ms is None else b"%d" % record.timestamp_ms),
+        ("thw-worker-version", __version__.encode()),
+        *record.headers,
+    ]
+    return OutRecord(topic, record.key, record.value, heads)
+
+
+def null_headers(header: Header) -> Headers:
+    """Return the headers of null rows that follow no mutation: of the thread's last one."""
+    return [
+        ("thw-schema-version", b"1"),
+        ("thw-worker-version", __version__.encode()),
+        ("thw-generation", b"%d" % header.generation),
+        ("thw-sequence", b"%d" % header.sequence),
+    ]
+
+def restored(parked: InRecord) -> InRecord:
+    """Return a dead or parked record as it came from the input: its place and its own headers."""
+    ours = {name: found or b"" for name, found in parked.headers if name.startswith(_OURS)}
+    own: Headers = [(name, found) for name, found in parked.headers if not name.startswith(_OURS)]
+    timestamp = ours.get("thw-timestamp", b"")
+    return InRecord(
+        ours["thw-topic"].decode(),
+        int(ours["thw-partition"]),
+        int(ours["thw-offset"]),
+        parked.key,
+        parked.value,
+        own,
+        int(timestamp) if timestamp else None,
+    )

@@ -1,0 +1,65 @@
+"""The placement guard: a thread's records must all be on one partition, also after somebody changed the topic."""
+
+import logging
+
+from worker.errors import ConfigError
+from worker.model.murmur2 import partition_of
+from worker.runtime.facts import Facts
+
+log = logging.getLogger(__name__)
+
+_COUNT = "partitions"
+
+
+class Placement:
+    """Watches where threads are.
+
+    Args:
+        partition: the one watched.
+        partitions: how many the input topic has now.
+    """
+
+    def __init__(self, partition: int, partitions: int, facts: Facts) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._facts = facts
+        self._checked = False
+        self._told = False
+        self.misplaced = 0
+
+    def check(self) -> None:
+        """Compare the partition count with the one the state was made with; the first time, write it down.
+
+        Raises:
+            ConfigError: somebody changed the partition count.
+        """
+        if self._checked:
+            return
+        known = self._facts.get(_COUNT)
+        if known is None:
+            self._facts.put(_COUNT, self._partitions)
+        elif known != self._partitions:
+            raise ConfigError(
+                f"the input topic had {known} partitions when this state was made and has {self._partitions} now: new "
+                "records of old threads go to other partitions than their state. Make a new set of topics with the new "
+                "count (a topics.prefix and a group of their own), publish all rollouts to it from the beginning, let "
+                "the new group derive them, then switch the readers"
+            )
+        self._checked = True
+
+    def see_new_thread(self, key: bytes) -> None:
+        """Look at where the first record of a thread came from."""
+        if partition_of(key, self._partitions) == self._partition:
+            return
+        self.misplaced += 1
+        if not self._told:
+            self._told = True
+            log.warning(
+                "a thread is not where the default partitioner puts it: producers with different partitioners split "
+                "threads; every producer of input must use murmur2 (librdkafka: partitioner=murmur2_random)",
+                extra={"partition": self._partition},
+            )
+
+    def forget(self) -> None:
+        """Check again: the transaction that wrote the count down is no more."""
+        self._checked = False

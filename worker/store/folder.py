@@ -1,0 +1,77 @@
+"""The folder that holds the stores of one worker's partitions."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.errors import ConfigError
+from worker.store.disk import DiskStore
+
+
+class StateFolder:
+    """A folder with a subfolder for each partition, locked for this process.
+
+    Args:
+        path: made if absent.
+        changelog: what tells the changelog topic from any other.
+        bytes_max: how large each partition's store may grow on disk.
+        age_max_s: how old a store's last write may be.
+        wall: seconds since the epoch.
+
+    Raises:
+        ConfigError: another process uses the folder, or it cannot be made.
+    """
+
+    def __init__(
+        self, path: Path, *, changelog: str, bytes_max: int, age_max_s: float, wall: Callable[[], float]
+    ) -> None:
+        self._path = path
+        self._changelog = changelog
+        self._bytes_max = bytes_max
+        self._age_max_s = age_max_s
+        self._wall = wall
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise ConfigError(
+                f"store.folder {path} cannot be used ({error.strerror}): name one this process may write to"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise ConfigError(
+                f"store.folder {path} is in use by another process: give each worker a folder of its own "
+                "(store.folder, or another instance name)"
+            ) from None
+
+    def open(self, partition: int) -> DiskStore:
+        """Open a partition's store.
+
+        Raises:
+            ConfigError: it was written in a newer format.
+            FatalError: the disk cannot be read or written.
+        """
+        return DiskStore(
+            self._path / str(partition),
+            changelog=self._changelog,
+            bytes_max=self._bytes_max,
+            age_max_s=self._age_max_s,
+            wall=self._wall,
+        )
+
+    def check(self) -> None:
+        """Open and close every store that is there, so that what is wrong shows before the group is joined.
+
+        Raises:
+            ConfigError, FatalError: as `open`.
+        """
+        for folder in sorted(self._path.iterdir()):
+            if folder.name.isdigit():
+                self.open(int(folder.name)).close()
+
+    def close(self) -> None:
+        """Let another process use the folder."""
+        os.close(self._lock)

@@ -1,6 +1,7 @@
 """The composition root: the one place where the parts meet."""
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
 
 from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder, JsonEncoder
@@ -30,7 +31,18 @@ from worker.runtime.worker import Worker
 from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
 
+ENTRY_POINTS = "thread_history_worker.projections"
 ENCODERS: dict[str, type[Encoder]] = {"json": JsonEncoder}
+
+
+def known_projections() -> dict[str, Projection]:
+    """Return the projections that come with the project and those that installed packages register.
+
+    A package registers one by an entry point of the group `thread_history_worker.projections` that names an object with
+    the contract of `worker.projections.projection`.
+    """
+    registered = [point.load() for point in entry_points(group=ENTRY_POINTS)]
+    return PROJECTIONS | {found.name: found for found in registered}
 
 
 def projections(settings: Settings) -> Sequence[Projection]:
@@ -39,10 +51,11 @@ def projections(settings: Settings) -> Sequence[Projection]:
     Raises:
         ConfigError: one is not known.
     """
-    unknown = [name for name in settings.projections if name not in PROJECTIONS]
+    known = known_projections()
+    unknown = [name for name in settings.projections if name not in known]
     if unknown:
-        raise ConfigError(f"projections: {', '.join(unknown)} not known; choose of {', '.join(PROJECTIONS)}")
-    return [PROJECTIONS[name] for name in settings.projections]
+        raise ConfigError(f"projections: {', '.join(unknown)} not known; choose of {', '.join(known)}")
+    return [known[name] for name in settings.projections]
 
 
 def topic_names(settings: Settings) -> TopicNames:

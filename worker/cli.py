@@ -6,7 +6,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.commands import demo, publish, replay, run, topics
+from worker.commands import dead_letters, demo, publish, replay, run, topics
 from worker.commands.options import err
 from worker.errors import ConfigError, SupersededError, WorkerError
 
@@ -23,6 +23,7 @@ app.command("run")(run.run)
 app.command("publish")(publish.publish)
 app.command("replay")(replay.replay)
 app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def _version(wanted: bool) -> None:

@@ -1,6 +1,6 @@
 """Rows of a partition that belong to no thread: thread ids are never empty, so their keys begin with a slash."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -31,12 +31,8 @@ class Facts:
 
     def under(self, name: str) -> Iterator[Any]:
         """Yield all values whose name begins with a part."""
-        prefix = _key([name, ""])
-        rows: dict[bytes, bytes | None] = dict(self._store.scan(prefix))
-        rows |= {key: data for key, data in self._changed.items() if key.startswith(prefix)}
-        for data in rows.values():
-            if data is not None:
-                yield orjson.loads(data[len(FORMAT) :])
+        rows: dict[bytes, bytes | None] = dict(self._store.scan(_key([name, ""])))
+        yield from values_under(name, (rows | self._changed).items())
 
     def changed_rows(self) -> list[StateRow]:
         """Return the changed rows, encoded."""
@@ -45,6 +41,14 @@ class Facts:
     def settle(self) -> None:
         """Take the changes as written, or as dropped."""
         self._changed.clear()
+
+
+def values_under(name: str, rows: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Any]:
+    """Yield the values among state rows whose name begins with a part."""
+    prefix = _key([name, ""])
+    for key, data in rows:
+        if data is not None and key.startswith(prefix):
+            yield orjson.loads(data[len(FORMAT) :])
 
 
 def _key(name: Any) -> bytes:

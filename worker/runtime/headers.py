@@ -58,6 +58,7 @@ def null_headers(header: Header) -> Headers:
         ("thw-sequence", b"%d" % header.sequence),
     ]
 
+
 def restored(parked: InRecord) -> InRecord:
     """Return a dead or parked record as it came from the input: its place and its own headers."""
     ours = {name: found or b"" for name, found in parked.headers if name.startswith(_OURS)}

@@ -12,7 +12,8 @@ from worker.runtime.facts import Facts
 
 log = logging.getLogger(__name__)
 
-_MARKS = "parked"
+# Under this name a partition keeps a fact for each thread that is parked.
+MARKS = "parked"
 
 
 class ParkedLog(Protocol):
@@ -93,7 +94,7 @@ class Parking:
         Raises:
             FatalError: too many threads were parked lately; it is not the threads.
         """
-        recent = [mark for mark in self._facts.under(_MARKS) if now_s - mark["at"] <= self._within_s]
+        recent = [mark for mark in self._facts.under(MARKS) if now_s - mark["at"] <= self._within_s]
         if len(recent) >= self._threads_max:
             raise FatalError(
                 f"{len(recent)} threads of partition {self._partition} were parked within {self._within_s / 60:g} "
@@ -108,7 +109,7 @@ class Parking:
             "reason": fault.reason,
             "error": fault.error,
         }
-        self._facts.put(_MARKS, thread.id, mark)
+        self._facts.put(MARKS, thread.id, mark)
         log.error("thread parked", extra={"partition": self._partition, **mark})
 
     def keep_parked(self, thread: Thread, offset: int) -> None:
@@ -123,5 +124,5 @@ class Parking:
 
     def erased(self, thread_id: str) -> None:
         """Take the mark of a thread away that is no more."""
-        if self._facts.get(_MARKS, thread_id) is not None:
-            self._facts.put(_MARKS, thread_id, None)
+        if self._facts.get(MARKS, thread_id) is not None:
+            self._facts.put(MARKS, thread_id, None)

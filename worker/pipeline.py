@@ -78,5 +78,5 @@ def _placed(thread: Thread, projection: str, draft: Draft, source: dict[str, Any
         "reducerVersion": REDUCER_VERSION,
         **draft.body,
     }
-    key = row_key(thread.id, *draft.key)
+    key = f"{thread.key}/{row_key(*draft.key)}"
     return Mutation(projection, key, header.generation, header.sequence, body, draft.removes)

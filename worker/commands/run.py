@@ -1,5 +1,6 @@
 """`run`: the worker."""
 
+import gc
 import logging
 import signal
 from pathlib import Path
@@ -75,6 +76,11 @@ def run(
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # Most objects die with their transaction; what the start has made never does. Collecting less often and without the
+    # latter saves about 7 % of an event's cost (benchmarks.reduce).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     log.info("worker starts", extra={"version": __version__, "group": found.group, "member": found.member})
     worker.run()
     log.info("worker stopped")

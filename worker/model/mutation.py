@@ -46,10 +46,11 @@ class Mutation:
 
 def row_key(*parts: str) -> str:
     """Join the parts of a row key; `%` and `/` inside a part are percent-encoded."""
-    return "/".join(map(_encoded, parts))
+    return "/".join(map(encoded, parts))
 
 
-def _encoded(part: str) -> str:
+def encoded(part: str) -> str:
+    """Return a part of a row key with `%` and `/` percent-encoded."""
     if "%" in part or "/" in part:
         return part.replace("%", "%25").replace("/", "%2F")
     return part

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from worker.model.item import Item
+from worker.model.mutation import encoded
 
 DIGESTS_PER_ROW = 32
 
@@ -125,12 +126,18 @@ def nothing(_key: str) -> None:
 
 
 class Thread:
-    """A thread's rows, read through a loader and remembered; the reducer's and the projections' view of the state."""
+    """A thread's rows, read through a loader and remembered; the reducer's and the projections' view of the state.
 
-    __slots__ = ("_load", "_rows", "changed", "header", "id", "is_new")
+    Attributes:
+        key: its id as row keys begin with it.
+        changed: keys of the rows changed since the last commit.
+    """
+
+    __slots__ = ("_load", "_rows", "changed", "header", "id", "is_new", "key")
 
     def __init__(self, thread_id: str, load: Load = nothing) -> None:
         self.id = thread_id
+        self.key = encoded(thread_id)
         self._load = load
         self._rows: dict[str, Any] = {}
         self.changed: set[str] = set()

@@ -1,6 +1,10 @@
 """Argument lists as one line of shell (A1): Rust's shlex 1.3, which quotes unlike Python's."""
 
+import re
+
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-./:@]_")
+_BARE = re.compile(r"[A-Za-z0-9+\-./:@\]_]+")
+_SPECIAL = re.compile(r"['\\`$!^]")
 _NUL = "<command included NUL byte>"
 # Per byte the styles it may stand in: 1 unquoted, 2 single quotes, 4 double quotes.
 _STYLES = [7 if byte in _PLAIN else 4 if byte in b"'\\" else 2 if byte in b"`$!^" else 6 for byte in range(256)]
@@ -16,8 +20,10 @@ def shell_join(words: list[str]) -> str:
 def _quoted(word: str) -> str:
     if not word:
         return "''"
-    if word.isascii() and word.isalnum():
+    if _BARE.fullmatch(word):
         return word
+    if not _SPECIAL.search(word):  # all in one chunk that single quotes can hold
+        return f"'{word}'"
     data = word.encode()
     out: list[str] = []
     start = 0

@@ -303,9 +303,7 @@ class Transition:
             changes.items.sort(key=lambda change: (change.turn.number, change.position))
         for number in sorted(self._before):
             turn: Turn | None = self.thread.get(f"u/{number}")
-            if turn is None:
-                continue
-            before = self._before[number]
-            if before is None or number in self._shown or not same(list(before), list(_summary(turn))):
+            # A turn that is gone was removed; one that was not there before differs from nothing.
+            if turn is not None and (number in self._shown or self._before[number] != _summary(turn)):
                 changes.turns.append(turn)
         return changes

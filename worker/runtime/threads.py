@@ -82,7 +82,7 @@ class Threads:
             data = None if found is None else encode_row(row, found)
             if data is not None and row.startswith("i/"):
                 payload += len(data)
-            rows.append(StateRow(state_key(thread.id, row), data))
+            rows.append(StateRow(f"{thread.key}/{row}".encode(), data))
         if payload:
             self._payloads[thread.id] = self._payloads.get(thread.id, 0) + payload
         return rows

@@ -9,7 +9,7 @@ from worker.model.value import value
 from worker.runtime.append import Appends
 
 # How many rejected lines of a thread are remembered with their reason; all are counted.
-REJECTED_MAX = 20
+REJECTED_MAX = 5
 
 
 @value
@@ -26,11 +26,13 @@ class Replay:
     Attributes:
         thread: the state after the lines read so far.
         rejected: the first lines that were rejected.
+        rejections: how many were.
     """
 
     def __init__(self, thread_id: str, appends: Appends) -> None:
         self.thread = Thread(thread_id)
         self.rejected: list[Rejected] = []
+        self.rejections = 0
         self._appends = appends
         self._index = 0
 
@@ -39,9 +41,14 @@ class Replay:
         for line in lines:
             found, error = self._appends.process(self.thread, line, self._index, {"index": 0})
             self._index += 1
-            if error and len(self.rejected) < REJECTED_MAX:
-                self.rejected.append(Rejected(self._index, error))
+            if error:
+                self._reject(error)
             yield from found
+
+    def _reject(self, error: str) -> None:
+        self.rejections += 1
+        if len(self.rejected) < REJECTED_MAX:
+            self.rejected.append(Rejected(self._index, error))
 
     def turns(self) -> list[dict[str, Any]]:
         """Return the turns as the v2 API shows them, in order (R4, R26)."""

@@ -156,7 +156,7 @@ class LineDecoder:
             place = ".".join(
                 str(part) if part in self._names or isinstance(part, int) else "*" for part in first["loc"]
             )
-            what = "unknown tag" if first["type"] == "union_tag_invalid" else first["msg"]
+            what = "unknown tag" if first["type"] == "union_tag_invalid" else first["msg"].removeprefix("Value error, ")
             raise RefusedError(f"{kind}: {place or 'payload'}: {what}") from None
 
 

@@ -63,8 +63,7 @@ def replay(
             unreadable += 1
             err.print(f"{path}: cannot be read: {error}", markup=False, soft_wrap=True)
             continue
-        for rejected in replayed.rejected:
-            err.print(f"{path}:{rejected.line}: rejected: {rejected.error}", markup=False, soft_wrap=True)
+        _tell_rejected(path, replayed)
     _summarise(len(found) - unreadable, shared.tally)
     if unreadable:
         raise typer.Exit(2)
@@ -113,17 +112,29 @@ _SHOWS = {
 }
 
 
+def _tell_rejected(path: Path, replayed: Replay) -> None:
+    for rejected in replayed.rejected:
+        err.print(f"{path}:{rejected.line}: rejected: {rejected.error}", markup=False, soft_wrap=True)
+    more = replayed.rejections - len(replayed.rejected)
+    if more:
+        err.print(f"{path}: … and {more} more lines rejected", markup=False, soft_wrap=True)
+
+
+_ORDINALS = {
+    "repeated": "lines that came twice",
+    "conflict": "ordinals that came before with another line",
+    "gap": "gaps in the ordinals",
+    "late": "lines out of order",
+}
+
+
 def _summarise(files: int, tally: Tally) -> None:
     """Say on standard error what became of the lines, kinds that are not known by name."""
     lines = {which: count for (what, which), count in tally.items() if what == "lines"}
     unknown = Counter({which: count for (what, which), count in tally.items() if what == "unknown"})
-    ordinals = {which: count for (what, which), count in tally.items() if what == "ordinals"}
     parts = [f"{files} files", f"{sum(lines.values())} lines"]
     parts += [f"{lines.get(status, 0)} {status}" for status in ("rejected", "unknown")]
-    parts += [
-        f"{count} with a{' ' if which != 'conflict' else ' conflicting '}ordinal {which}"
-        for which, count in ordinals.items()
-    ]
+    parts += [f"{count} {_ORDINALS[which]}" for (what, which), count in tally.items() if what == "ordinals"]
     err.print(" · ".join(parts) + _named(unknown), markup=False, soft_wrap=True)
 
 

@@ -137,7 +137,7 @@ def test_an_envelope_that_lacks_something_is_rejected(text: bytes, error: str) -
         (event("exec_command_end", parsed_cmd=[{"type": "x"}]), "exec_command_end: parsed_cmd.0: unknown tag"),
         (
             event("exec_command_end", cwd="w"),
-            "exec_command_end: cwd: Value error, neither an absolute path nor a file: URI",
+            "exec_command_end: cwd: neither an absolute path nor a file: URI",
         ),
     ],
 )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 
@@ -18,6 +19,8 @@ from worker.runtime.ports import Offsets
 
 log = logging.getLogger(__name__)
 
+# How often the client tells how many requests it sent, in milliseconds.
+_STATISTICS_MS = 1_000
 # How long to wait for room in the client's queue before the transaction is given up.
 QUEUE_FULL_S = 10.0
 
@@ -29,25 +32,33 @@ class KafkaSink:
         kafka = settings.kafka
         self._topics = topics
         self._open_s = kafka.transaction_timeout_ms / 1000
-        self._options = {
-            "linger.ms": 20,
-            "batch.size": 1_000_000,
-            "compression.type": "lz4",
-            "queue.buffering.max.messages": 500_000,
-            "queue.buffering.max.kbytes": 262_144,
-            # The topics' own limit is checked by the brokers.
-            "message.max.bytes": 16_777_216,
-        } | client_options(
-            kafka,
-            client_id=settings.member,
-            transactional_id=settings.member,
-            transaction_timeout_ms=kafka.transaction_timeout_ms,
-            message_timeout_ms=kafka.message_timeout_ms,
-            enable_idempotence=True,
-            acks="all",
+        self._options = (
+            {
+                "linger.ms": 20,
+                "batch.size": 1_000_000,
+                "compression.type": "lz4",
+                "queue.buffering.max.messages": 200_000,
+                "queue.buffering.max.kbytes": 49_152,
+                # The topics' own limit is checked by the brokers.
+                "message.max.bytes": 16_777_216,
+            }
+            | client_options(
+                kafka,
+                client_id=settings.member,
+                transactional_id=settings.member,
+                transaction_timeout_ms=kafka.transaction_timeout_ms,
+                message_timeout_ms=kafka.message_timeout_ms,
+                enable_idempotence=True,
+                acks="all",
+                statistics_interval_ms=_STATISTICS_MS,
+            )
+            | {"stats_cb": self._count_ends}
         )
         self._producer: Producer | None = None
         self._in_transaction = False
+        # Transactions this producer ended, and requests to end one that its client sent.
+        self._ended = 0
+        self._end_requests = 0
         # The changelog offset after the last row of the transaction, by partition, as delivered.
         self._ends: dict[int, int] = {}
 
@@ -63,6 +74,11 @@ class KafkaSink:
                 raise ConfigError(str(fault)) from None
             raise RetryError(f"no transaction coordinator: {fault}") from error
         self._producer = producer
+        self._ended = self._end_requests = 0
+
+    def _count_ends(self, statistics: str) -> None:
+        brokers = orjson.loads(statistics)["brokers"].values()
+        self._end_requests = sum(broker["req"].get("EndTxn", 0) for broker in brokers)
 
     def _begun(self) -> Producer:
         producer = self._producer
@@ -119,7 +135,14 @@ class KafkaSink:
         except KafkaException as error:
             raise producer_fault(error, ending=True) from error
         self._in_transaction = False
-        return dict(self._ends)
+        self._ended += 1
+        ends = dict(self._ends)
+        if self._end_requests > self._ended:
+            # The client asked more than once to end a transaction. The protocol it speaks does not tell transactions
+            # of one producer apart: the request that was late may end a later one. A new producer is safe from it.
+            log.warning("a transaction's end was asked for twice, the producer is replaced")
+            self.open()
+        return ends
 
     def reset(self, error: Exception | None) -> None:
         """Abort; where that is not enough or fails, take a new producer."""
@@ -135,6 +158,7 @@ class KafkaSink:
             log.warning("the transaction cannot be aborted", extra={"error": error.args[0].str()})
             return False
         self._in_transaction = False
+        self._ended += 1
         return True
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_MS_MAX = 3_000
 _COMMITTED_S = 5.0
 # What the client may hold ahead of us.
-_QUEUED_KB = 32_768
+_QUEUED_KB = 16_384
 
 
 def heartbeat_ms(session_timeout_ms: int) -> int:

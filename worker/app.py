@@ -2,6 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import orjson
 
 from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder, JsonEncoder
@@ -71,6 +75,23 @@ def appends(settings: Settings) -> Appends:
     return Appends(decoder, pipeline)
 
 
+def value_decoder(_settings: Settings) -> Callable[[bytes], Any]:
+    """Return what reads a mutation's value."""
+    return orjson.loads
+
+
+def scratch_stores(settings: Settings, folder: Path) -> Callable[[int], StateStore]:
+    """Return what opens stores for a reduction from scratch.
+
+    Args:
+        folder: an empty one, to be removed afterwards.
+    """
+    stores = StateFolder(
+        folder, changelog="", bytes_max=settings.store.partition_bytes_max, age_max_s=float("inf"), wall=Clock().wall
+    )
+    return stores.open
+
+
 class NothingParked:
     """A topic of parked records without any (implements `worker.runtime.parking.ParkedLog`)."""
 
@@ -121,6 +142,15 @@ def task_maker(
             encoder=encoder,
             wall=clock.wall,
         )
+
+    return new_task
+
+
+def rebuild_task_maker(settings: Settings) -> Callable[[StateStore], PartitionTask]:
+    """Return what makes a task over a store that holds a thread's beginning; it watches no partition counts."""
+
+    def new_task(store: StateStore) -> PartitionTask:
+        return task_maker(settings, open_store=lambda _partition: store)(0)
 
     return new_task
 

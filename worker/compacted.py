@@ -1,21 +1,34 @@
 """What a reader of the mutation topics holds: the last value of each key, null being a deletion."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-
-import orjson
 
 from worker.model.record import InRecord
 
 
-def latest(records: Iterable[InRecord]) -> dict[tuple[str, bytes], Any]:
-    """Return the last value of each row, decoded, by topic and key; deleted rows are left out."""
-    rows: dict[tuple[str, bytes], bytes | None] = {}
-    for record in records:
-        if record.key is not None:
-            rows[record.topic, record.key] = record.value
-    return {place: orjson.loads(data) for place, data in rows.items() if data is not None}
+class Rows:
+    """The last value of each row; deleted rows are left out.
+
+    Args:
+        decode: a value's bytes to its fields, whatever the encoding.
+    """
+
+    def __init__(self, decode: Callable[[bytes], Any]) -> None:
+        self._decode = decode
+        self._rows: dict[tuple[str, bytes], bytes] = {}
+
+    def apply(self, record: InRecord) -> None:
+        """Take a record of a mutation topic."""
+        assert record.key is not None, "mutations have keys"
+        if record.value is None:
+            self._rows.pop((record.topic, record.key), None)
+        else:
+            self._rows[record.topic, record.key] = record.value
+
+    def values(self) -> Iterator[Any]:
+        """Yield the rows' fields."""
+        return map(self._decode, self._rows.values())
 
 
 def threads(rows: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -8,8 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from worker import app
 from worker.audit import Difference, differences, from_scratch
@@ -19,7 +25,7 @@ from worker.kafka.group import GroupProgress
 from worker.kafka.publisher import Publisher
 from worker.kafka.reader import read_all
 from worker.kafka.topics import Topics, wanted
-from worker.model.record import InRecord
+from worker.model.record import Headers, InRecord, OutRecord
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 PARTITIONS = 4
@@ -33,6 +39,8 @@ TIMERS = {
 }
 
 Lines = Iterable[tuple[str, int, bytes]]
+# Key, value and headers of output records, by topic and thread.
+ByThread = dict[tuple[str, str], list[tuple[bytes | None, bytes | None, Headers]]]
 
 
 def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
@@ -68,6 +76,18 @@ def interleaved(threads: Iterable[tuple[str, list[bytes]]]) -> Iterator[tuple[st
                 yield (thread_id, *found)
                 still.append((thread_id, lines))
         going = still
+
+
+def thread_of(record: InRecord | OutRecord) -> str:
+    """Return the thread an output record belongs to, by its key."""
+    return unquote((record.key or b"").decode().partition("/")[0])
+
+
+def _by_thread(records: Iterable[InRecord] | Iterable[OutRecord]) -> ByThread:
+    found: ByThread = defaultdict(list)
+    for record in records:
+        found[record.topic, thread_of(record)].append((record.key, record.value, record.headers))
+    return dict(found)
 
 
 class WorkerProcess:
@@ -111,6 +131,16 @@ class WorkerProcess:
         self.log.seek(0)
         return self.log.read().decode()
 
+    def told(self, message: str) -> list[dict[str, Any]]:
+        """Return the facts of each line it logged under a message."""
+        lines = [line for line in self.said().splitlines() if f'"message": "{message}"' in line]
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def error(self) -> str:
+        """Return what it said of why it ended, on one line."""
+        _, found, text = self.said().rpartition("error: ")
+        return " ".join(text.split()) if found else ""
+
     def close(self) -> None:
         """Kill it if it still runs and drop its log."""
         if self.alive():
@@ -121,13 +151,14 @@ class WorkerProcess:
 class Deployment:
     """A worker group with topics of its own."""
 
-    def __init__(self, bootstrap: str, name: str, partitions: int = PARTITIONS) -> None:
-        self._variables = {
+    def __init__(self, bootstrap: str, name: str, partitions: int = PARTITIONS, **more: object) -> None:
+        self._variables: dict[str, object] = {
             "KAFKA__BOOTSTRAP_SERVERS": bootstrap,
             "GROUP": name,
             "TOPICS__PREFIX": f"{name}.",
             "TOPICS__PARTITIONS": partitions,
             **TIMERS,
+            **more,
         }
         self.settings = self._settings(name, partitions, bootstrap)
         self.names = app.topic_names(self.settings)
@@ -172,6 +203,10 @@ class Deployment:
         except RetryError:
             return None
 
+    def members(self) -> int:
+        """Return how many members the group has."""
+        return self._progress.members()
+
     def until_through(self, within_s: float = 60.0) -> None:
         """Wait until the group has committed everything there is."""
         until(lambda: self.lag() == 0, within_s, f"group through its input\n{self.said()}")
@@ -193,6 +228,53 @@ class Deployment:
         return differences(
             self.published(),
             from_scratch(self.input(), app.task_maker(self.settings, partitions=self.settings.topics.partitions)),
+        )
+
+    def by_thread(self) -> tuple[ByThread, ByThread]:
+        """Return what is published and what a reduction from scratch publishes: by topic and thread, in order."""
+        scratch = from_scratch(self.input(), app.task_maker(self.settings, partitions=self.settings.topics.partitions))
+        wanted = [record for records in scratch.values() for record in records]
+        return _by_thread(self.published()), _by_thread(wanted)
+
+    def rows(self) -> dict[bytes, bytes]:
+        """Return the state rows that the changelog holds now."""
+        found = {record.key or b"": record.value for record in read_all(self.settings.kafka, [self.names.changelog])}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def state(self, instance: str = "0") -> Path:
+        """Return the folder of a worker's state."""
+        return Path(self._state.name) / instance
+
+    def admin(self) -> AdminClient:
+        """Return a client to turn the broker's screws with."""
+        return AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
+
+    def alter(self, topic: str, **config: object) -> None:
+        """Change a topic's settings, named with `_` for `.`."""
+        kind = AlterConfigOpType.SET
+        entries = [
+            ConfigEntry(name.replace("_", "."), str(found), incremental_operation=kind)
+            for name, found in config.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+        for future in self.admin().incremental_alter_configs([resource]).values():
+            future.result()
+
+    def committed(self) -> dict[int, int]:
+        """Return the input offsets that the group has committed, by partition."""
+        group = ConsumerGroupTopicPartitions(self.settings.group)
+        answer = self.admin().list_consumer_group_offsets([group])[self.settings.group].result(30)
+        return {place.partition: place.offset for place in answer.topic_partitions or []}
+
+    def command(self, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+        """Run a command of the project for this group."""
+        return subprocess.run(
+            [sys.executable, "-m", "worker", *arguments],
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def close(self) -> None:

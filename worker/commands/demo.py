@@ -21,7 +21,7 @@ from worker import app
 from worker.audit import differences, from_scratch
 from worker.commands.options import ServersOption, err, out, settings
 from worker.commands.view import turns_table
-from worker.compacted import latest, threads
+from worker.compacted import Rows, threads
 from worker.config import Settings
 from worker.errors import FatalError, RetryError
 from worker.kafka.group import GroupProgress
@@ -79,7 +79,11 @@ def _show(found: Settings, stack: ExitStack, *, keep: bool) -> None:
     _publish_and_watch(found, names, process)
     topics = [*names.projections.values(), names.dead_letters]
     published = read_all(found.kafka, topics)
-    shown = threads(latest(published).values())
+    rows = Rows(app.value_decoder(found))
+    for record in published:
+        if record.topic in names.projections.values():
+            rows.apply(record)
+    shown = threads(rows.values())
     thread_id, turns = next(iter(sorted(shown.items())))
     out.print(f"[bold]4.[/bold] One of {len(shown)} threads, read back from the topics:")
     out.print(turns_table(f"thread {thread_id}", turns))

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
 from worker.config import KafkaSettings
 from worker.errors import RetryError
 from worker.kafka.client import client, client_options
-from worker.kafka.offsets import end_offsets
+from worker.kafka.offsets import begin_offsets, end_offsets
 
 _CALL_S = 5.0
 
 
 class GroupProgress:
-    """Asks for a group's lag on a topic."""
+    """Asks where a group stands on a topic."""
 
     def __init__(self, kafka: KafkaSettings, group: str, topic: str, partitions: int) -> None:
         self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-progress"))
@@ -29,10 +29,51 @@ class GroupProgress:
             RetryError: no answer in time.
         """
         ends = end_offsets(self._admin, self._places, committed_only=True)
+        committed = self.committed()
+        return sum(end - committed[partition] for (_, partition), end in ends.items())
+
+    def committed(self) -> dict[int, int]:
+        """Return the group's committed offsets, 0 where there is none.
+
+        Raises:
+            RetryError: no answer in time.
+        """
         wanted: Any = ConsumerGroupTopicPartitions(self._group, [Place(*place) for place in self._places])
         answer = self._admin.list_consumer_group_offsets([wanted], request_timeout=_CALL_S)[self._group]
         try:
             found = answer.result().topic_partitions
         except KafkaException as error:
             raise RetryError(error.args[0].str()) from error
-        return sum(ends[place.topic, place.partition] - max(place.offset, 0) for place in found)
+        return {place.partition: max(place.offset, 0) for place in found}
+
+    def ends(self) -> dict[int, int]:
+        """Return where each partition of the topic ends now.
+
+        Raises:
+            RetryError: no answer in time.
+        """
+        ends = end_offsets(self._admin, self._places, committed_only=False)
+        return {partition: offset for (_, partition), offset in ends.items()}
+
+    def begins(self) -> dict[int, int]:
+        """Return the first offset that each partition of the topic still has.
+
+        Raises:
+            RetryError: no answer in time.
+        """
+        begins = begin_offsets(self._admin, self._places)
+        return {partition: offset for (_, partition), offset in begins.items()}
+
+    def members(self) -> int:
+        """Return how many members the group has now; a killed one counts until its session ends.
+
+        Raises:
+            RetryError: no answer in time.
+        """
+        answer = self._admin.describe_consumer_groups([self._group], request_timeout=_CALL_S)[self._group]
+        try:
+            return len(answer.result().members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            raise RetryError(error.args[0].str()) from error

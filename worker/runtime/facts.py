@@ -20,18 +20,18 @@ class Facts:
 
     def get(self, *name: str) -> Any:
         """Return a value, None if there is none."""
-        key = _key(name)
+        key = fact_key(*name)
         data = self._changed[key] if key in self._changed else self._store.get(key)
         return None if data is None else orjson.loads(data[len(FORMAT) :])
 
     def put(self, *name_and_value: Any) -> None:
         """Set a value, the last argument, under a name; None deletes it."""
         *name, found = name_and_value
-        self._changed[_key(name)] = None if found is None else FORMAT + orjson.dumps(found)
+        self._changed[fact_key(*name)] = None if found is None else FORMAT + orjson.dumps(found)
 
     def under(self, name: str) -> Iterator[Any]:
         """Yield all values whose name begins with a part."""
-        rows: dict[bytes, bytes | None] = dict(self._store.scan(_key([name, ""])))
+        rows: dict[bytes, bytes | None] = dict(self._store.scan(fact_key(name, "")))
         yield from values_under(name, (rows | self._changed).items())
 
     def changed_rows(self) -> list[StateRow]:
@@ -45,11 +45,12 @@ class Facts:
 
 def values_under(name: str, rows: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Any]:
     """Yield the values among state rows whose name begins with a part."""
-    prefix = _key([name, ""])
+    prefix = fact_key(name, "")
     for key, data in rows:
         if data is not None and key.startswith(prefix):
             yield orjson.loads(data[len(FORMAT) :])
 
 
-def _key(name: Any) -> bytes:
+def fact_key(*name: str) -> bytes:
+    """Return a fact's key in the store and the changelog."""
     return f"/{row_key(*name)}".encode()

@@ -1,0 +1,103 @@
+"""`inspect`: one thread as readers of the topics see it."""
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Group
+from rich.live import Live
+
+from worker import app
+from worker.commands.options import (
+    ConfigOption,
+    GroupOption,
+    Output,
+    OutputOption,
+    PrefixOption,
+    ServersOption,
+    err,
+    out,
+    settings,
+)
+from worker.commands.view import turns_table
+from worker.compacted import Rows, threads
+from worker.kafka.reader import TopicReader
+from worker.model.mutation import encoded
+from worker.model.record import InRecord
+
+_LOOK_S = 0.5
+
+
+def inspect(
+    thread: Annotated[str, typer.Argument(help="The thread's id.", metavar="THREAD")],
+    config: ConfigOption = None,
+    bootstrap_servers: ServersOption = None,
+    group: GroupOption = None,
+    prefix: PrefixOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on and show what comes, until Ctrl-C.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show the turns and items of one thread, from the mutation topics.
+
+    [bold]Examples[/bold]
+
+      thread-history-worker inspect 0199f00d-0001-7000-8000-000000000001
+
+      thread-history-worker inspect 0199f00d-0001-7000-8000-000000000001 --follow
+    """
+    found = settings(config, kafka__bootstrap_servers=bootstrap_servers, group=group, topics__prefix=prefix)
+    names = app.topic_names(found)
+    topics = [names.projections[name] for name in ("thread_item", "turn_summary") if name in names.projections]
+    reader = TopicReader(found.kafka, topics)
+    rows = Rows(app.value_decoder(found))
+    mark = f"{encoded(thread)}/".encode()
+
+    def take(records: Iterable[InRecord]) -> bool:
+        """Take the thread's records; tell whether there were any."""
+        own = [record for record in records if record.key is not None and record.key.startswith(mark)]
+        for record in own:
+            rows.apply(record)
+        return bool(own)
+
+    with err.status("Reading the topics …"):
+        take(reader.to(reader.ends()))
+    if follow:
+        _follow(thread, reader, rows, take, output)
+        return
+    turns = _turns(thread, rows)
+    if output is Output.JSON:
+        _print_json(thread, turns)
+    elif turns:
+        out.print(turns_table(f"thread {thread}", turns))
+    if not turns:
+        err.print(f"There is no thread {thread} on {' and '.join(topics)}.", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _turns(thread: str, rows: Rows) -> list[dict[str, Any]]:
+    return threads(rows.values()).get(thread, [])
+
+
+def _follow(thread: str, reader: TopicReader, rows: Rows, take: Any, output: Output) -> None:
+    """Show the thread again whenever a record of it came."""
+    try:
+        if output is Output.JSON:
+            _print_json(thread, _turns(thread, rows))
+            while True:
+                if take(reader.read(_LOOK_S)):
+                    _print_json(thread, _turns(thread, rows))
+        with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
+            while True:
+                live.update(Group(turns_table(f"thread {thread}", _turns(thread, rows))), refresh=True)
+                while not take(reader.read(_LOOK_S)):
+                    pass
+    except KeyboardInterrupt:
+        return
+
+
+def _print_json(thread: str, turns: list[dict[str, Any]]) -> None:
+    row = {"threadId": thread, "turns": turns}
+    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,86 @@
+"""Threads derived again from their first record after the reduction has changed: what makes the topics converge."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from worker.audit import folded
+from worker.codec.rows import encode_row
+from worker.model.mutation import encoded
+from worker.model.record import Headers, InRecord, OutRecord, StateRow
+from worker.model.thread import Header
+from worker.model.value import value
+from worker.runtime.facts import fact_key
+from worker.runtime.headers import null_headers, stated
+from worker.runtime.parking import MARKS
+from worker.runtime.ports import Task
+from worker.store.memory import MemoryStore
+
+
+@value
+class Existing:
+    """What there is of a thread now.
+
+    Attributes:
+        rows: topic and key of its rows on the mutation topics.
+        state: keys of its state rows.
+    """
+
+    rows: Collection[tuple[str, bytes]]
+    state: Collection[bytes]
+
+
+@value
+class Rebuilt:
+    """What to write for a thread, all of it in order.
+
+    Attributes:
+        out: its mutations from the first on, in a new generation, then nulls for rows that are no more.
+        rows: its state rows, None for those that are no more.
+    """
+
+    out: list[OutRecord]
+    rows: list[StateRow]
+
+
+def rebuilt(
+    thread_id: str,
+    records: Sequence[InRecord],
+    existing: Existing,
+    *,
+    generation: int,
+    new_task: Callable[[MemoryStore], Task],
+    topics: Collection[str],
+) -> Rebuilt:
+    """Derive a thread again.
+
+    A reader takes the new generation's mutations as newer than any it has; none of its rows is missing meanwhile.
+
+    Args:
+        records: all of the thread's, in order, up to where the group stands.
+        generation: of the thread's new life; above every earlier one.
+        new_task: makes a task over a store.
+        topics: the mutation topics.
+    """
+    key = encoded(thread_id)
+    store = MemoryStore()
+    head = f"{key}/h".encode()
+    store.apply([StateRow(head, encode_row("h", Header(generation=generation)))], 1)
+    out = [one for one in folded(new_task(store), _since_forgotten(records)) if one.topic in topics]
+    there = {(one.topic, one.key or b"") for one in out if one.value is not None}
+    last = out[-1].headers if out else _headers(generation)
+    gone = sorted(set(existing.rows) - there)
+    out += [OutRecord(topic, row, None, last) for topic, row in gone]
+    rows = [StateRow(row, data) for row, data in store.scan(f"{key}/".encode())]
+    kept = {row.key for row in rows}
+    rows += [StateRow(row, None) for row in existing.state if row not in kept]
+    rows.append(StateRow(fact_key(MARKS, thread_id), None))
+    return Rebuilt(out, rows)
+
+
+def _headers(generation: int) -> Headers:
+    return null_headers(Header(generation=generation))
+
+
+def _since_forgotten(records: Sequence[InRecord]) -> list[InRecord]:
+    """Return the records of the thread's present life, words to the worker left out."""
+    start = max((at + 1 for at, record in enumerate(records) if record.value is None), default=0)
+    return [record for record in records[start:] if stated(record.headers)[1] is None]

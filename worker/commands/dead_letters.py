@@ -1,12 +1,10 @@
 """`dead-letters list | show | replay`: look at what was set aside, take a parked thread up again."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich import box
 from rich.markup import escape
@@ -23,6 +21,7 @@ from worker.commands.options import (
     ServersOption,
     err,
     out,
+    print_json,
     settings,
 )
 from worker.config import Settings
@@ -80,9 +79,9 @@ def list_(
     letters = Counter((_head(one, "thw-reason"), _head(one, "thw-error")) for one in _read(found, names.dead_letters))
     if output is Output.JSON:
         for mark in marks:
-            _print_json({"parked": mark | {"records": behind[mark["thread_id"]]}})
+            print_json({"parked": mark | {"records": behind[mark["thread_id"]]}})
         for (reason, error), count in letters.most_common():
-            _print_json({"dead_letters": {"reason": reason, "error": error, "records": count}})
+            print_json({"dead_letters": {"reason": reason, "error": error, "records": count}})
         return
     table = Table("thread", "since", "stage", "what", "records", title="Parked threads", box=box.SIMPLE_HEAD)
     for mark in marks:
@@ -122,7 +121,7 @@ def show(
     records = sorted(records, key=lambda record: record.timestamp_ms or 0)[-limit:]
     if output is Output.JSON:
         for record in records:
-            _print_json(_described(record))
+            print_json(_described(record))
         return
     table = Table("from", "thread", "reason", "what", "value", box=box.SIMPLE_HEAD, expand=True)
     for record in records:
@@ -176,7 +175,3 @@ def _described(record: InRecord) -> dict[str, Any]:
         "worker": _head(record, "thw-worker-version"),
         "value": None if record.value is None else record.value.decode(errors="replace"),
     }
-
-
-def _print_json(row: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,10 +1,8 @@
 """`inspect`: one thread as readers of the topics see it."""
 
-import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Group
 from rich.live import Live
@@ -19,6 +17,7 @@ from worker.commands.options import (
     ServersOption,
     err,
     out,
+    print_json,
     settings,
 )
 from worker.commands.view import turns_table
@@ -68,7 +67,7 @@ def inspect(
         return
     turns = _turns(thread, rows)
     if output is Output.JSON:
-        _print_json(thread, turns)
+        print_json({"threadId": thread, "turns": turns})
     elif turns:
         out.print(turns_table(f"thread {thread}", turns))
     if not turns:
@@ -84,10 +83,10 @@ def _follow(thread: str, reader: TopicReader, rows: Rows, take: Any, output: Out
     """Show the thread again whenever a record of it came."""
     try:
         if output is Output.JSON:
-            _print_json(thread, _turns(thread, rows))
+            print_json({"threadId": thread, "turns": _turns(thread, rows)})
             while True:
                 if take(reader.read(_LOOK_S)):
-                    _print_json(thread, _turns(thread, rows))
+                    print_json({"threadId": thread, "turns": _turns(thread, rows)})
         with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
             while True:
                 live.update(Group(turns_table(f"thread {thread}", _turns(thread, rows))), refresh=True)
@@ -95,9 +94,3 @@ def _follow(thread: str, reader: TopicReader, rows: Rows, take: Any, output: Out
                     pass
     except KeyboardInterrupt:
         return
-
-
-def _print_json(thread: str, turns: list[dict[str, Any]]) -> None:
-    row = {"threadId": thread, "turns": turns}
-    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()

@@ -1,9 +1,11 @@
 """The options that several commands share, and how their settings are read."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.console import Console
 
@@ -56,6 +58,12 @@ PrefixOption = Annotated[
     ),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
+
+
+def print_json(row: Any) -> None:
+    """Print a row for a program: one JSON object a line."""
+    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
 
 
 def settings(config: Path | None, **flags: Any) -> Settings:

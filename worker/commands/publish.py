@@ -10,12 +10,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-import orjson
 import typer
 import zstandard
 
 from worker.app import topic_names
-from worker.commands.options import ConfigOption, Output, OutputOption, PrefixOption, ServersOption, settings
+from worker.commands.options import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    PrefixOption,
+    ServersOption,
+    print_json,
+    settings,
+)
 from worker.commands.sending import Sending
 from worker.config import Settings
 from worker.errors import ConfigError, FatalError
@@ -250,7 +257,7 @@ def _summed_up(sending: Sending, output: Output) -> Iterator[Sending]:
     finally:
         sending.say(sending.text())
         if output is Output.JSON:
-            sys.stdout.buffer.write(orjson.dumps(sending.figures(), option=orjson.OPT_APPEND_NEWLINE))
+            print_json(sending.figures())
             sys.stdout.buffer.flush()
 
 

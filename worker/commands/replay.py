@@ -1,18 +1,16 @@
 """`replay`: reduce rollout files without Kafka."""
 
-import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
 import zstandard
 from rich.progress import track
 
 from worker.app import appends
-from worker.commands.options import ConfigOption, Output, OutputOption, err, out, settings
+from worker.commands.options import ConfigOption, Output, OutputOption, err, out, print_json, settings
 from worker.commands.view import mutation_row, mutations_table, turns_table
 from worker.replay import Replay
 from worker.rollouts.files import RolloutFile, rollout_files
@@ -69,19 +67,15 @@ def replay(
         raise typer.Exit(2)
 
 
-def _print_json(row: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-
-
 def _json_turns(file: RolloutFile, replayed: Replay) -> None:
     for _ in replayed.mutations(file.lines()):
         pass
-    _print_json({"file": str(file.path), "threadId": replayed.thread.id, "turns": replayed.turns()})
+    print_json({"file": str(file.path), "threadId": replayed.thread.id, "turns": replayed.turns()})
 
 
 def _json_mutations(file: RolloutFile, replayed: Replay) -> None:
     for mutation in replayed.mutations(file.lines()):
-        _print_json({
+        print_json({
             "file": str(file.path),
             "threadId": replayed.thread.id,
             "projection": mutation.projection,

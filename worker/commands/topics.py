@@ -1,10 +1,8 @@
 """`topics create` and `topics check`: both from deploy/topics.toml."""
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
-import orjson
 import typer
 from rich import box
 from rich.table import Table
@@ -18,6 +16,7 @@ from worker.commands.options import (
     PrefixOption,
     ServersOption,
     out,
+    print_json,
     settings,
 )
 from worker.kafka.topics import Finding, Topics, wanted
@@ -65,7 +64,8 @@ def create(
         {"topic": topic.name, "made": topic.name in made, "partitions": found.topics.partitions} for topic in topics
     ]
     if output is Output.JSON:
-        _print_json(rows)
+        for row in rows:
+            print_json(row)
         return
     for row in rows:
         out.print(f"{row['topic']}: {'made' if row['made'] else 'was there'}", markup=False)
@@ -91,7 +91,8 @@ def check(
     topics = wanted(topic_names(found))
     findings = Topics(found.kafka).check(topics)
     if output is Output.JSON:
-        _print_json([asdict(finding) for finding in findings])
+        for finding in findings:
+            print_json(asdict(finding))
     elif findings:
         out.print(_table(findings))
         for finding in findings:
@@ -108,8 +109,3 @@ def _table(findings: list[Finding]) -> Table:
         weight = "[red]blocks[/red]" if finding.blocks else "[yellow]advice[/yellow]"
         table.add_row(finding.topic, finding.setting, finding.found, finding.wanted, weight)
     return table
-
-
-def _print_json(rows: list[dict[str, object]]) -> None:
-    for row in rows:
-        sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,6 +1,5 @@
 """`verify`: the mutation topics against a reduction of the input from scratch."""
 
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich import box
 from rich.markup import escape
@@ -26,6 +24,7 @@ from worker.commands.options import (
     ServersOption,
     err,
     out,
+    print_json,
     settings,
 )
 from worker.config import Settings
@@ -69,7 +68,7 @@ def verify(
     for difference in differences:
         counts[difference.kind] += 1
         if output is Output.JSON:
-            _print_json(asdict(difference))
+            print_json(asdict(difference))
         elif len(shown) < _SHOWN_MAX:
             shown.append(difference)
     summary = {
@@ -79,7 +78,7 @@ def verify(
         "left_out": {why: len(threads) for why, threads in left_out.items()},
     }
     if output is Output.JSON:
-        _print_json(summary)
+        print_json(summary)
     else:
         _print_table(shown, summary)
     if counts or (strict and left_out["beginning gone"]):
@@ -145,7 +144,3 @@ def _print_table(shown: list[Difference], summary: dict[str, Any]) -> None:
     for why, number in summary["left_out"].items():
         if number:
             out.print(f"{number} threads left out: {why}")
-
-
-def _print_json(row: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))

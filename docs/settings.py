@@ -1,0 +1,105 @@
+"""The settings table of docs/operations.md, made from `worker.config` so that it stays true.
+
+`python -m docs.settings` prints it, `python -m docs.settings --write` puts it into the page.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from worker.config import Settings
+
+PAGE = Path(__file__).with_name("operations.md")
+BEGIN, END = "<!-- settings -->\n", "<!-- end of settings -->\n"
+
+# For settings whose definition has no description; a description wins.
+MEANINGS = {
+    "kafka.message_timeout_ms": "how long a record may wait for its acknowledgement, milliseconds",
+    "kafka.socket_timeout_ms": "how long a broker may take to answer, milliseconds",
+    "kafka.transaction_timeout_ms": "the broker aborts a transaction left open this long, milliseconds",
+    "kafka.session_timeout_ms": "a member silent this long loses its partitions, milliseconds",
+    "kafka.max_poll_interval_ms": "so does one whose loop stands still this long, milliseconds",
+}
+_SIGNS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("pattern", ""))
+
+
+def fields(model: type[BaseModel] = Settings, path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every setting by its path, depth first, in the order of definition."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", field
+
+
+def meaning(path: str, field: FieldInfo) -> str:
+    """Return what a setting does, "" when nobody said it."""
+    return field.description or MEANINGS.get(path, "")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "`{}`" if field.default_factory is dict else "see meaning"
+    default = field.default
+    if default is None:
+        return "see meaning"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, tuple):
+        return ", ".join(f"`{found}`" for found in default)
+    return f"`{default}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{found}`" for found in get_args(field.annotation))
+    found = [
+        f"{sign} {limit:,}" if isinstance(limit, int | float) else f"`{limit}`"
+        for part in field.metadata
+        for name, sign in _SIGNS
+        if (limit := getattr(part, name, None)) is not None
+    ]
+    return ", ".join(found)
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    rows: list[tuple[str, ...]] = [("setting", "default", "bounds", "meaning"), ("---", "---", "---", "---")]
+    rows += [(f"`{path}`", _default(field), _bounds(field), meaning(path, field)) for path, field in fields()]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in row)} |\n" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def between(page: str) -> tuple[str, str, str]:
+    """Return a page in three: up to the table, the table, what follows it."""
+    before, rest = page.split(BEGIN)
+    found, after = rest.split(END)
+    return before + BEGIN, found, END + after
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table, or write it into the page."""
+    if arguments == ["--write"]:
+        before, _, after = between(PAGE.read_text("utf-8"))
+        PAGE.write_text(before + table() + after, "utf-8")
+    else:
+        sys.stdout.write(table())
+
+
+def unexplained() -> list[Any]:
+    """Return the paths of settings without a meaning, and of meanings without a setting or beside a description."""
+    known = dict(fields())
+    return [path for path, field in known.items() if not meaning(path, field)] + [
+        path for path in MEANINGS if path not in known or known[path].description
+    ]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

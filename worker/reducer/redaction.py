@@ -17,13 +17,18 @@ _PATTERNS = (
 )
 
 
-# What each pattern needs to be there, in one pass over texts that hold no secret, which most do.
-_SUSPECT = re.compile(r"(?i)bearer|sk-|AKIA|api[-_]?key|token|secret|password")
+# One of these is in every text that a pattern matches, but for letters beyond ASCII that count as one of theirs.
+_MARKS = ("bearer", "sk-", "akia", "api", "token", "secret", "password")
+
+
+def _is_suspect(text: str) -> bool:
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    return any(mark in lower for mark in _MARKS)
 
 
 def _clean(text: str) -> str:
-    if not _SUSPECT.search(text):
-        return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
@@ -32,6 +37,11 @@ def _clean(text: str) -> str:
 def redacted(item: Item) -> Item:
     """Return a commandExecution item with the secrets of its command, its actions' commands and queries replaced."""
     command = cast("dict[str, Any]", item)
+    texts = [command["command"]]
+    for action in command["commandActions"]:
+        texts += (action["command"], action.get("query") or "")
+    if not any(map(_is_suspect, texts)):
+        return item
     actions = [
         {key: _clean(found) if key in ("command", "query") and found else found for key, found in action.items()}
         for action in command["commandActions"]

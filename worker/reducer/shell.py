@@ -2,12 +2,12 @@
 
 import re
 
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-./:@]_")
-_BARE = re.compile(r"[A-Za-z0-9+\-./:@\]_]+")
-_SPECIAL = re.compile(r"['\\`$!^]")
 _NUL = "<command included NUL byte>"
-# Per byte the styles it may stand in: 1 unquoted, 2 single quotes, 4 double quotes.
-_STYLES = [7 if byte in _PLAIN else 4 if byte in b"'\\" else 2 if byte in b"`$!^" else 6 for byte in range(256)]
+_BARE = re.compile(r"[A-Za-z0-9+\-./:@\]_]+")
+# The longest beginning that each style of quotes can hold; `^` only single quotes, and only as the first character.
+_SINGLE = re.compile(r"\^?[^'\\^]*")
+_DOUBLE = re.compile(r"[^`$!^]*")
+_ESCAPED = re.compile(r"[$`\"\\]")
 
 
 def shell_join(words: list[str]) -> str:
@@ -18,42 +18,26 @@ def shell_join(words: list[str]) -> str:
 
 
 def _quoted(word: str) -> str:
+    """Quote a word, cut into the longest chunks that some style can hold."""
     if not word:
         return "''"
     if _BARE.fullmatch(word):
         return word
-    if not _SPECIAL.search(word):  # all in one chunk that single quotes can hold
-        return f"'{word}'"
-    data = word.encode()
     out: list[str] = []
     start = 0
-    while start < len(data):
-        end, styles = _chunk(data, start)
-        out.append(_styled(data[start:end].decode("utf-8", "surrogateescape"), styles))
-        start = end
-    # A chunk may end inside a character; the bytes come together again here.
-    return "".join(out).encode("utf-8", "surrogateescape").decode()
+    while start < len(word):
+        single, double = _SINGLE.match(word, start), _DOUBLE.match(word, start)
+        assert single is not None, "it matches an empty text"
+        assert double is not None, "it matches an empty text"
+        chunk = max(single[0], double[0], key=len)
+        out.append(_styled(chunk, single=chunk == single[0]))
+        start += len(chunk)
+    return "".join(out)
 
 
-def _chunk(data: bytes, start: int) -> tuple[int, int]:
-    """Return the end of the longest chunk that some style can hold, and those styles."""
-    styles = 7
-    for at in range(start, len(data)):
-        byte = data[at]
-        possible = _STYLES[byte]
-        if byte == 0x5E and at > start:  # `^` may only begin a chunk
-            possible = 0
-        if not styles & possible:
-            return at, styles
-        styles &= possible
-    return len(data), styles
-
-
-def _styled(text: str, styles: int) -> str:
-    if styles & 1:
-        return text
-    if styles & 2:
-        return f"'{text}'"
-    for mark in ("\\", '"', "$", "`"):
-        text = text.replace(mark, "\\" + mark)
-    return f'"{text}"'
+def _styled(chunk: str, *, single: bool) -> str:
+    if _BARE.fullmatch(chunk):
+        return chunk
+    if single:
+        return f"'{chunk}'"
+    return '"' + _ESCAPED.sub(r"\\\g<0>", chunk) + '"'

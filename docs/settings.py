@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,14 +16,6 @@ from worker.config import Settings
 PAGE = Path(__file__).with_name("operations.md")
 BEGIN, END = "<!-- settings -->\n", "<!-- end of settings -->\n"
 
-# For settings whose definition has no description; a description wins.
-MEANINGS = {
-    "kafka.message_timeout_ms": "how long a record may wait for its acknowledgement, milliseconds",
-    "kafka.socket_timeout_ms": "how long a broker may take to answer, milliseconds",
-    "kafka.transaction_timeout_ms": "the broker aborts a transaction left open this long, milliseconds",
-    "kafka.session_timeout_ms": "a member silent this long loses its partitions, milliseconds",
-    "kafka.max_poll_interval_ms": "so does one whose loop stands still this long, milliseconds",
-}
 _SIGNS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("pattern", ""))
 
 
@@ -34,11 +26,6 @@ def fields(model: type[BaseModel] = Settings, path: str = "") -> Iterator[tuple[
             yield from fields(field.annotation, f"{path}{name}.")
         else:
             yield f"{path}{name}", field
-
-
-def meaning(path: str, field: FieldInfo) -> str:
-    """Return what a setting does, "" when nobody said it."""
-    return field.description or MEANINGS.get(path, "")
 
 
 def _default(field: FieldInfo) -> str:
@@ -69,7 +56,7 @@ def _bounds(field: FieldInfo) -> str:
 def table() -> str:
     """Return the table as Markdown."""
     rows: list[tuple[str, ...]] = [("setting", "default", "bounds", "meaning"), ("---", "---", "---", "---")]
-    rows += [(f"`{path}`", _default(field), _bounds(field), meaning(path, field)) for path, field in fields()]
+    rows += [(f"`{path}`", _default(field), _bounds(field), (field.description or "")) for path, field in fields()]
     return "".join(f"| {' | '.join(_cell(cell) for cell in row)} |\n" for row in rows)
 
 
@@ -93,12 +80,9 @@ def main(arguments: list[str]) -> None:
         sys.stdout.write(table())
 
 
-def unexplained() -> list[Any]:
-    """Return the paths of settings without a meaning, and of meanings without a setting or beside a description."""
-    known = dict(fields())
-    return [path for path, field in known.items() if not meaning(path, field)] + [
-        path for path in MEANINGS if path not in known or known[path].description
-    ]
+def unexplained() -> list[str]:
+    """Return the paths of settings without a description."""
+    return [path for path, field in fields() if not field.description]
 
 
 if __name__ == "__main__":

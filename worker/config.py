@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from worker.errors import ConfigError
@@ -55,11 +55,17 @@ class KafkaSettings(_Part):
         default_factory=dict, description="further librdkafka settings, passed through (TLS, SASL, buffers)"
     )
     start_timeout_s: float = Field(30.0, gt=0, le=600, description="how long to look for a broker at start, seconds")
-    message_timeout_ms: int = Field(7_000, ge=100)
-    socket_timeout_ms: int = Field(10_000, ge=100)
-    transaction_timeout_ms: int = Field(15_000, ge=1_000, le=900_000)
-    session_timeout_ms: int = Field(30_000, ge=1_000)
-    max_poll_interval_ms: int = Field(120_000, ge=1_000)
+    message_timeout_ms: int = Field(7_000, ge=100, description="how long a record may take to be written, milliseconds")
+    socket_timeout_ms: int = Field(10_000, ge=100, description="how long a broker may take to answer, milliseconds")
+    transaction_timeout_ms: int = Field(
+        15_000, ge=1_000, le=900_000, description="after this the brokers abort a transaction left open, milliseconds"
+    )
+    session_timeout_ms: int = Field(
+        30_000, ge=1_000, description="after this a silent worker's partitions go to others, milliseconds"
+    )
+    max_poll_interval_ms: int = Field(
+        120_000, ge=1_000, description="after this so does one whose loop stands still, milliseconds"
+    )
 
     @field_validator("options")
     @classmethod
@@ -76,6 +82,13 @@ class TopicSettings(_Part):
     prefix: str = Field("codex.", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="before each public topic's name")
     partitions: int = Field(4, ge=1, le=10_000, description="partitions of each topic that `topics create` makes")
     replication_factor: int = Field(-1, ge=-1, le=100, description="replicas; -1 takes the broker's default")
+
+    @field_validator("replication_factor")
+    @classmethod
+    def _some(cls, replicas: int) -> int:
+        if replicas == 0:
+            raise ValueError("a topic needs at least one replica; -1 takes the broker's default")
+        return replicas
 
 
 class LoopSettings(_Part):
@@ -103,11 +116,58 @@ class StoreSettings(_Part):
     )
 
 
+class RegistrySettings(_Part):
+    """How to reach a schema registry that speaks Confluent's API; needed for Confluent's frames alone."""
+
+    url: str | None = Field(
+        None, pattern="^https?://", description="the registry; several addresses joined by commas. No default"
+    )
+    auto_register: bool = Field(True, description="register schemas that are missing; else only look them up")
+    username: str | None = Field(None, description="for basic authentication; no default")
+    password: SecretStr | None = Field(None, description="for basic authentication; no default")
+    ca_file: Path | None = Field(None, description="certificates (PEM) to trust; default: those of the certifi package")
+    certificate_file: Path | None = Field(None, description="the client's own certificate (PEM); no default")
+    key_file: Path | None = Field(None, description="its key (PEM); default: in the certificate's file")
+    key_password: SecretStr | None = Field(None, description="of the key; no default")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="how long one request may take, seconds")
+    start_timeout_s: float = Field(30.0, gt=0, le=600, description="how long to try at start, seconds")
+
+    @field_validator("url")
+    @classmethod
+    def _without_credentials(cls, url: str | None) -> str | None:
+        if url is not None and "@" in url:
+            raise ValueError("credentials are set by registry.username and registry.password")
+        return url
+
+    @model_validator(mode="after")
+    def _complete(self) -> "RegistrySettings":
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password come together")
+        if self.certificate_file is None and (self.key_file is not None or self.key_password is not None):
+            raise ValueError("key_file and key_password need certificate_file")
+        return self
+
+
 class ParkingSettings(_Part):
     """When to stop instead of parking threads on which our own code fails."""
 
     threads_max: int = Field(10, ge=0, description="threads of a partition parked within the time below, at most")
     within_s: float = Field(600.0, gt=0, description="seconds")
+
+
+class SinkSettings(_Part):
+    """How `sink` fills a store."""
+
+    dsn: SecretStr | None = Field(None, description="how to connect to the database; no default, required")
+    group: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,150}$",
+        description="consumer group that shares the partitions; default: one for each database",
+    )
+    batch_records_max: int = Field(5_000, ge=1, le=100_000, description="mutations in a transaction, at most")
+    batch_bytes_max: int = Field(16_777_216, ge=1, description="or so many bytes of them")
+    interval_s: float = Field(0.1, ge=0, le=60, description="how long to gather mutations for one, seconds")
+    give_up_after_s: float = Field(900.0, gt=0, description="how long failures may follow one another, seconds")
 
 
 class Settings(BaseSettings):
@@ -128,8 +188,12 @@ class Settings(BaseSettings):
     loop: LoopSettings = LoopSettings()
     store: StoreSettings = StoreSettings()
     parking: ParkingSettings = ParkingSettings()
+    sink: SinkSettings = SinkSettings()
+    registry: RegistrySettings = RegistrySettings()
     projections: tuple[str, ...] = Field(PROJECTIONS, min_length=1, description="the observers to run, in this order")
-    encoding: Literal["json"] = Field("json", description="how mutations are encoded")
+    encoding: Literal["avro", "avro-registry", "json"] = Field(
+        "avro", description="how mutations are encoded: Avro single objects, Avro in Confluent's frame, or JSON"
+    )
     redact: bool = Field(True, description="replace secrets in commands (U9)")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least level logged")
     item_bytes_max: int = Field(786_432, ge=4_096, le=1_900_000, description="larger items are cut to this size")
@@ -152,6 +216,12 @@ class Settings(BaseSettings):
         for (low, low_ms), (high, high_ms) in pairwise(timers):
             if low_ms > high_ms:
                 raise ValueError(f"{low} ({low_ms:g} ms) must not be above {high} ({high_ms:g} ms)")
+        return self
+
+    @model_validator(mode="after")
+    def _registry_for_its_encoding(self) -> "Settings":
+        if self.encoding == "avro-registry" and self.registry.url is None:
+            raise ValueError("encoding avro-registry needs registry.url")
         return self
 
     @property
@@ -203,6 +273,7 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
 
 def _described(found: Any) -> str:
     setting = ".".join(str(part) for part in found["loc"]) or "settings"
-    secret = re.search("password|secret|key", setting)
+    # A URL may hold credentials before its `@`.
+    secret = re.search("password|secret|key|dsn", setting) or "@" in str(found["input"])
     value = "" if isinstance(found["input"], dict) or secret else f" (found {found['input']!r})"
     return f"{setting}: {found['msg']}{value}"

@@ -37,6 +37,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 _ROUND_S = 0.03
 _WAIT_S = 60.0
 _STOP_S = 15.0
+_SAMPLE = "0199f00d-0001-7000-8000-000000000001"
 
 
 def demo(
@@ -60,17 +61,20 @@ def demo(
         if bootstrap_servers is None:
             out.print("[bold]1.[/bold] Starting a Kafka broker on loopback …")
             cluster = stack.enter_context(LocalCluster(detached=keep))
-            servers, own_topics = cluster.bootstrap_servers, {}
+            servers, own_topics, broker = cluster.bootstrap_servers, {}, str(cluster.nodes[0].pid)
             out.print(f"   Kafka answers at {servers}")
         else:
             # Somebody's cluster: nothing here may touch the topics of a real worker.
             servers, own_topics = bootstrap_servers, {"group": "thread-history-demo", "topics__prefix": "demo."}
+            broker = ""
             out.print(f"[bold]1.[/bold] Using Kafka at {servers}")
         found = settings(None, kafka__bootstrap_servers=servers, instance="demo", **own_topics)
-        _show(found, stack, keep=keep)
+        process = _show(found, stack, keep=keep)
+        if keep:
+            _print_how_to_look(found, app.topic_names(found), f"{process.pid} {broker}".strip())
 
 
-def _show(found: Settings, stack: ExitStack, *, keep: bool) -> None:
+def _show(found: Settings, stack: ExitStack, *, keep: bool) -> "subprocess.Popen[bytes]":
     names = app.topic_names(found)
     made = Topics(found.kafka).create(wanted(names), found.topics)
     out.print(f"[bold]2.[/bold] {len(made)} topics made: {', '.join(made) or 'all were there'}")
@@ -94,8 +98,7 @@ def _show(found: Settings, stack: ExitStack, *, keep: bool) -> None:
         f"[bold]5.[/bold] [green]✓[/green] The {len(published)} records on the topics are byte for byte "
         "what a reduction from scratch gives."
     )
-    if keep:
-        _print_how_to_look(found, names, process)
+    return process
 
 
 @contextmanager
@@ -188,13 +191,15 @@ def _counts(topics: list[str], counts: Counter[str]) -> Table:
     return table
 
 
-def _print_how_to_look(found: Settings, names: TopicNames, process: "subprocess.Popen[bytes]") -> None:
+def _print_how_to_look(found: Settings, names: TopicNames, processes: str) -> None:
     servers = found.kafka.bootstrap_servers
-    out.print(f"The broker at {servers} and the worker (process {process.pid}) go on. To look at them:", markup=False)
+    out.print(f"The broker at {servers} and the worker go on. To look at them:", markup=False)
     for line in (
         f"  thread-history-worker topics check -b {servers} --group {found.group} --prefix {found.topics.prefix}",
+        f"  thread-history-worker inspect -b {servers} --prefix {found.topics.prefix} {_SAMPLE}",
+        f"  thread-history-worker verify -b {servers} --group {found.group} --prefix {found.topics.prefix}",
         f"  thread-history-worker publish -b {servers} --prefix {found.topics.prefix} ~/.codex/sessions",
         f"  any Kafka client (isolation.level=read_committed) on {', '.join(names.projections.values())}",
     ):
         out.print(line, markup=False, soft_wrap=True)
-    out.print(f"To end them: kill {process.pid}, then the broker's process (its port is {servers.rpartition(':')[2]}).")
+    out.print(f"To end them: kill {processes}")

@@ -57,6 +57,8 @@ def replay(
             file = RolloutFile(path)
             replayed = Replay(file.thread_id(), shared)
             show(file, replayed)
+        except BrokenPipeError:  # whoever reads our output has enough of it
+            raise
         except (OSError, zstandard.ZstdError) as error:
             unreadable += 1
             err.print(f"{path}: cannot be read: {error}", markup=False, soft_wrap=True)

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _BATCH_RECORDS = 10_000
 _RETRY_S = 0.2
+# How often waiting is told.
+_TELL_S = 10.0
 
 
 class _Partition:
@@ -69,6 +71,7 @@ class KafkaRestorer:
         )
         self._partitions: dict[int, _Partition] = {}
         self._retry_at = 0.0
+        self._told_at = -_TELL_S
 
     def begin(self, partition: int, store: StateStore) -> None:
         """Bring a store up to date with what is committed now; the work is done by `step`."""
@@ -105,8 +108,11 @@ class KafkaRestorer:
             ends = end_offsets(self._admin, [(self._changelog, number) for number in new], committed_only=False)
         except RetryError as error:
             # Another's open transaction, or no broker: other partitions go on meanwhile.
-            log.warning("restore waits", extra={"partitions": new, "error": str(error)})
-            self._retry_at = time.monotonic() + _RETRY_S
+            now = time.monotonic()
+            if now - self._told_at > _TELL_S:
+                self._told_at = now
+                log.warning("restore waits", extra={"partitions": new, "error": str(error)})
+            self._retry_at = now + _RETRY_S
             return
         for number in new:
             self._aim_at(number, committed[number], begins[self._changelog, number], ends[self._changelog, number])
@@ -122,7 +128,7 @@ class KafkaRestorer:
             FatalError: the changelog does not hold what was committed with it.
         """
         found = self._partitions[number]
-        if found.position > end or (committed is not None and end == 0):
+        if found.position > end or (committed and end == 0):
             raise FatalError(
                 f"the changelog {self._changelog}[{number}] ends at {end}, and there must be more of it (the input is "
                 f"committed up to {committed}, the state on disk up to {found.position}): it was deleted or made anew. "

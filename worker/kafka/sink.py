@@ -1,12 +1,14 @@
 """The one producer and its transactions (implements `worker.runtime.ports.Sink`)."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 
 from worker.config import Settings
@@ -31,7 +33,8 @@ class KafkaSink:
     def __init__(self, settings: Settings, topics: TopicNames) -> None:
         kafka = settings.kafka
         self._topics = topics
-        self._open_s = kafka.transaction_timeout_ms / 1000
+        # No call may keep the loop longer from seeing that it is to stop.
+        self._call_s = settings.loop.budget_s
         self._options = (
             {
                 "linger.ms": 20,
@@ -67,7 +70,7 @@ class KafkaSink:
         self.close()
         producer = client(Producer, self._options)
         try:
-            _within(self._open_s, producer.init_transactions)
+            _within(self._call_s, producer.init_transactions)
         except KafkaException as error:
             fault = producer_fault(error)
             if isinstance(fault, FatalError):
@@ -98,7 +101,7 @@ class KafkaSink:
         producer = self._begun()
         for record in records:
             _queued(producer, partition, record)
-        producer.poll(0)
+        _serve(producer, 0)
 
     def send_rows(self, partition: int, rows: Sequence[StateRow]) -> None:
         """Add rows to the transaction, for the changelog; only the last one's delivery is looked at."""
@@ -113,7 +116,7 @@ class KafkaSink:
                 pass
             except KafkaException as error:
                 raise producer_fault(error) from error
-            messages = [message for message in messages if message.pop("_error", None) is not None]
+            messages = [message for message in messages if _is_left(message)]
             if messages:
                 _make_room(producer, deadline)
 
@@ -127,7 +130,8 @@ class KafkaSink:
         places = [Place(self._topics.input, partition, offset) for partition, offset in offsets.positions.items()]
         deadline = time.monotonic() + within_s
         try:
-            _within(within_s, lambda left_s: producer.send_offsets_to_transaction(places, offsets.group, left_s))
+            if places:
+                _within(within_s, lambda left_s: producer.send_offsets_to_transaction(places, offsets.group, left_s))
         except KafkaException as error:
             raise producer_fault(error) from error
         try:
@@ -145,29 +149,27 @@ class KafkaSink:
         return ends
 
     def reset(self, error: Exception | None) -> None:
-        """Abort; where that is not enough or fails, take a new producer."""
-        if self._producer is None or isinstance(error, DoubtError) or not self._aborted(self._producer):
+        """Abort; where that is not enough take a new producer, also at the next call after an abort that failed."""
+        if self._producer is None or isinstance(error, DoubtError):
             self.open()
-
-    def _aborted(self, producer: Producer) -> bool:
-        if not self._in_transaction:
-            return True
-        try:
-            _within(self._open_s, producer.abort_transaction)
-        except KafkaException as error:
-            log.warning("the transaction cannot be aborted", extra={"error": error.args[0].str()})
-            return False
-        self._in_transaction = False
-        self._ended += 1
-        return True
+        elif self._in_transaction:
+            try:
+                _within(self._call_s, self._producer.abort_transaction)
+            except KafkaException as found:
+                # Perhaps a successor has our name: the loop looks for that before it takes the name back.
+                raise producer_fault(found, ending=True) from found
+            self._in_transaction = False
+            self._ended += 1
 
     def close(self) -> None:
         """Give the producer up without waiting for anything."""
         producer, self._producer = self._producer, None
         self._in_transaction = False
         if producer is not None:
-            producer.purge()
-            producer.poll(0)
+            # A fenced producer says so again; that is known.
+            with suppress(KafkaException):
+                producer.purge()
+                producer.poll(0)
 
 
 def _within(seconds: float, call: Callable[[float], Any]) -> None:
@@ -181,6 +183,20 @@ def _within(seconds: float, call: Callable[[float], Any]) -> None:
                 raise
         else:
             return
+
+
+def _is_left(message: dict[str, Any]) -> bool:
+    """Tell whether a batch left a message out for want of room.
+
+    Raises:
+        RetryError: it was left out for another reason.
+    """
+    error = message.pop("_error", None)
+    if error is None:
+        return False
+    if error.code() != KafkaError._QUEUE_FULL:
+        raise producer_fault(error)
+    return True
 
 
 def _queued(producer: Producer, partition: int, record: OutRecord) -> None:
@@ -198,6 +214,18 @@ def _queued(producer: Producer, partition: int, record: OutRecord) -> None:
 
 
 def _make_room(producer: Producer, deadline: float) -> None:
-    producer.poll(0.05)
+    _serve(producer, 0.05)
     if time.monotonic() > deadline:
         raise RetryError(f"the producer's queue stayed full for {QUEUE_FULL_S:g} s")
+
+
+def _serve(producer: Producer, wait_s: float) -> None:
+    """Take delivery reports.
+
+    Raises:
+        RetryError: the client gave up for good, as when it was fenced; it says so here, too.
+    """
+    try:
+        producer.poll(wait_s)
+    except KafkaException as error:
+        raise producer_fault(error) from error

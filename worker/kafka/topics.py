@@ -1,9 +1,8 @@
 """Topics: made and checked from the one definition in deploy/topics.toml (design: topics and records)."""
 
+import time
 import tomllib
 from collections.abc import Iterable
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -14,8 +13,10 @@ from worker.errors import ConfigError
 from worker.kafka.client import client, client_options
 from worker.model.topic import TopicNames
 from worker.model.value import value
+from worker.packaged import packaged
 
 _CALL_S = 15.0
+_LOOK_S = 0.1
 
 
 @value
@@ -51,8 +52,7 @@ class Finding:
 
 def definition() -> dict[str, dict[str, str]]:
     """Return the settings of each role's topics: from the package, or from the checkout it runs in."""
-    packaged = files("worker") / "data" / "topics.toml"
-    source = packaged if packaged.is_file() else Path(__file__).parents[2] / "deploy" / "topics.toml"
+    source = packaged("topics.toml", "deploy/topics.toml")
     found: dict[str, dict[str, str]] = tomllib.loads(source.read_text("utf-8"))
     return found
 
@@ -110,7 +110,21 @@ class Topics:
         if not missing:
             return []
         made = self._admin.create_topics([_new(topic, settings) for topic in missing], request_timeout=_CALL_S)
-        return [name for name, future in made.items() if _made(name, future)]
+        names = [name for name, future in made.items() if _made(name, future)]
+        self._wait_for(names)
+        return names
+
+    def _wait_for(self, names: list[str]) -> None:
+        """Wait until every broker can tell of new topics, so that whoever uses them next finds them."""
+        deadline = time.monotonic() + self._kafka.start_timeout_s
+        while not self._have_leaders(names) and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+
+    def _have_leaders(self, names: list[str]) -> bool:
+        topics = self._admin.list_topics(timeout=self._kafka.start_timeout_s).topics
+        return all(
+            name in topics and all(place.leader >= 0 for place in topics[name].partitions.values()) for name in names
+        )
 
     def check(self, topics: list[Topic]) -> list[Finding]:
         """Compare the topics with their definition.
@@ -155,6 +169,14 @@ class Topics:
         if name not in self.partitions():
             raise ConfigError(_missing(name).remedy)
         return int(self._configs([name])[name]["max.message.bytes"])
+
+    def delete_retention_s(self, name: str) -> float:
+        """Return how long a topic keeps its null rows for readers that were away, in seconds.
+
+        Raises:
+            ConfigError: no broker answered.
+        """
+        return int(self._configs([name])[name]["delete.retention.ms"]) / 1_000
 
     def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]

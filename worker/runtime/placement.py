@@ -16,10 +16,10 @@ class Placement:
 
     Args:
         partition: the one watched.
-        partitions: how many the input topic has now.
+        partitions: how many the input topic has now; None watches nothing, for a reduction away from Kafka.
     """
 
-    def __init__(self, partition: int, partitions: int, facts: Facts) -> None:
+    def __init__(self, partition: int, partitions: int | None, facts: Facts) -> None:
         self._partition = partition
         self._partitions = partitions
         self._facts = facts
@@ -33,7 +33,7 @@ class Placement:
         Raises:
             ConfigError: somebody changed the partition count.
         """
-        if self._checked:
+        if self._checked or self._partitions is None:
             return
         known = self._facts.get(_COUNT)
         if known is None:
@@ -49,7 +49,7 @@ class Placement:
 
     def see_new_thread(self, key: bytes) -> None:
         """Look at where the first record of a thread came from."""
-        if partition_of(key, self._partitions) == self._partition:
+        if self._partitions is None or partition_of(key, self._partitions) == self._partition:
             return
         self.misplaced += 1
         if not self._told:

@@ -109,6 +109,8 @@ class DiskStore:
             )
         if self._fact(b"changelog") != self._changelog:
             return "it belongs to another changelog topic"
+        if self._fact(b"offset") is None:
+            return ""
         if self._fact(b"closed") != b"1" and self._fact(b"boot") != self._boot_id:
             return "it was open when the machine stopped"
         age_s = self._wall() - float(self._fact(b"time") or self._wall())
@@ -211,7 +213,8 @@ class DiskStore:
                 writing.put(b"closed", b"0", db=self._facts)
         except lmdb.MapFullError as error:
             raise FatalError(
-                f"the state in {self._folder} has reached its bound of {self._bytes_max} bytes: raise store.bytes_max"
+                f"the state in {self._folder} has reached its bound of {self._bytes_max} bytes: "
+                "raise store.partition_bytes_max"
             ) from error
         except (lmdb.Error, OSError) as error:
             raise _disk_error(self._folder, error) from error

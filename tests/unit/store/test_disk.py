@@ -123,7 +123,7 @@ def test_a_store_of_a_newer_format_is_refused_with_the_remedy(tmp_path: Path) ->
 
 def test_a_full_store_says_which_setting_bounds_it(tmp_path: Path) -> None:
     store = _opened(tmp_path / "0", bytes_max=1 << 17)
-    with pytest.raises(FatalError, match=r"has reached its bound of 131072 bytes: raise store.bytes_max"):
+    with pytest.raises(FatalError, match=r"has reached its bound of 131072 bytes: raise store.partition_bytes_max"):
         store.apply([StateRow(b"t/i/%d" % at, bytes(1_000)) for at in range(1_000)], 1)
 
     assert store.changelog_offset == 0

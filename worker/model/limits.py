@@ -22,7 +22,9 @@ def json_bytes(found: Any) -> int:
         return 1 + max(1, sum(json_bytes(child) + 1 for child in found))
     if found is None or isinstance(found, bool):
         return 5 if found is False else 4
-    return len(repr(found))
+    number = repr(found)
+    # The encoder writes such a number without an exponent.
+    return len(number) + (2 if number.endswith("e-05") else 0)
 
 
 def _controls(text: str) -> int:
@@ -42,19 +44,38 @@ def cut(item: Item, bytes_max: int) -> tuple[Item, int | None]:
     Returns:
         The item and its size before, None if it fitted. An item whose id alone is too large stays too large.
     """
-    size = json_bytes(item)
+    original = size = json_bytes(item)
     if size <= bytes_max:
         return item, None
     found: Any = item
+    # A bound above the longest there is would cut nothing.
+    longest_text, most_entries = _longest(item)
     text_max = bytes_max
-    while json_bytes(found) > bytes_max and text_max > _TEXT_MIN:
+    while size > bytes_max and text_max > _TEXT_MIN:
         text_max //= 2
-        found = _shortened(item, _text_cutter(text_max))
+        if text_max < longest_text:
+            found = _shortened(item, _text_cutter(text_max))
+            size = json_bytes(found)
     entries_max = 1 << 16
-    while json_bytes(found) > bytes_max and entries_max > _ENTRIES_MIN:
+    while size > bytes_max and entries_max > _ENTRIES_MIN:
         entries_max //= 2
-        found = _shortened(found, _entries_cutter(entries_max))
-    return cast("Item", found), size
+        if entries_max < most_entries:
+            found = _shortened(found, _entries_cutter(entries_max))
+            size = json_bytes(found)
+    return cast("Item", found), original
+
+
+def _longest(found: Any) -> tuple[int, int]:
+    """Return the length of the longest text in a value, and of the longest list or object."""
+    if isinstance(found, str):
+        return len(found), 0
+    if not isinstance(found, dict | list):
+        return 0, 0
+    text, entries = 0, len(found)
+    for child in found.values() if isinstance(found, dict) else found:
+        inner = _longest(child)
+        text, entries = max(text, inner[0]), max(entries, inner[1])
+    return text, entries
 
 
 def _shortened(found: Any, cutter: Callable[[Any], Any]) -> Any:
@@ -66,14 +87,16 @@ def _shortened(found: Any, cutter: Callable[[Any], Any]) -> Any:
     return cutter(found)
 
 
-def _text_cutter(chars_max: int) -> Callable[[Any], Any]:
-    def shorten(found: Any) -> Any:
-        if not isinstance(found, str) or len(found) <= chars_max:
-            return found
-        half = chars_max // 2
-        return f"{found[:half]}…[{len(found) - 2 * half} characters cut]…{found[-half:]}"
+def cut_text(text: str, chars_max: int) -> str:
+    """Return a text without its middle where it is longer than so many characters."""
+    if len(text) <= chars_max:
+        return text
+    half = chars_max // 2
+    return f"{text[:half]}…[{len(text) - 2 * half} characters cut]…{text[-half:]}"
 
-    return shorten
+
+def _text_cutter(chars_max: int) -> Callable[[Any], Any]:
+    return lambda found: cut_text(found, chars_max) if isinstance(found, str) else found
 
 
 def _entries_cutter(entries_max: int) -> Callable[[Any], Any]:

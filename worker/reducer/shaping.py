@@ -6,8 +6,9 @@ from worker.model.value import value
 from worker.reducer.redaction import redacted
 
 ITEM_BYTES_MAX = 768 * 1024
-# An item repeats what its line says at most twice (a command, and what it does) beside its own field names.
-_REPEATS = 2
+# What an item says in more bytes than its line does: an image of an empty name, which is three bytes there, is one of
+# 46 here; a quoted command stands twice. Only a working directory can stand in an item any number of times.
+_EXPANSION = 16
 _FIELD_NAMES_BYTES = 2_048
 
 
@@ -31,7 +32,7 @@ class Shaping:
 
     Attributes:
         redact: replace secrets in commands.
-        line_bytes: how long the item's line is, a bound of what it adds to an item.
+        line_bytes: how long the item's line is, which bounds what it adds to an item.
         item_bytes_max: larger items are cut to this size, as JSON.
     """
 
@@ -47,8 +48,17 @@ class Shaping:
         """
         if self.redact and item["type"] == "commandExecution":
             item = redacted(item)
-        size = grown_from + _REPEATS * self.line_bytes + _FIELD_NAMES_BYTES
+        size = grown_from + self._added(item, grown=grown_from > 0)
         if size <= self.item_bytes_max:
             return Shaped(item, size, None)
         item, original_bytes = cut(item, self.item_bytes_max)
         return Shaped(item, json_bytes(item), original_bytes)
+
+    def _added(self, item: Item, *, grown: bool) -> int:
+        """Return how many bytes a line adds to an item at most; cheaper than to measure it."""
+        if grown:  # by a text of the line
+            return self.line_bytes + _FIELD_NAMES_BYTES
+        added = _EXPANSION * self.line_bytes + _FIELD_NAMES_BYTES
+        if item["type"] == "commandExecution":
+            added += json_bytes(item["cwd"]) * len(item["commandActions"])
+        return added

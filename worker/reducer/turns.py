@@ -4,11 +4,15 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from worker.model.limits import cut_text
 from worker.model.scalar import I64, U32, Parsed
 from worker.model.thread import Turn
 from worker.reducer.error_info import affects_turn, as_output, error_info
 from worker.reducer.kind import KindTable, kind
 from worker.reducer.transition import Transition
+
+# A longer message of an error loses its middle: it stands in summaries and lifecycle events (design: limits).
+MESSAGE_CHARS_MAX = 32_768
 
 ErrorInfo = Annotated[Any, Parsed(error_info)]
 
@@ -95,10 +99,10 @@ def _completed(transition: Transition, turn: Turn, event: TaskComplete) -> None:
 
 
 def _failed(transition: Transition, turn: Turn, error: TurnError | Error) -> None:
-    info = error.get("codex_error_info")
-    shown = {"message": error["message"], "codexErrorInfo": as_output(info), "additionalDetails": None}
+    info, message = error.get("codex_error_info"), cut_text(error["message"], MESSAGE_CHARS_MAX)
+    shown = {"message": message, "codexErrorInfo": as_output(info), "additionalDetails": None}
     transition.put_turn(turn, status="failed", error=shown)
-    transition.happened("turn.failed", turn.id, message=error["message"], codexErrorInfo=info)
+    transition.happened("turn.failed", turn.id, message=message, codexErrorInfo=info)
 
 
 def on_turn_aborted(transition: Transition, event: TurnAborted) -> None:

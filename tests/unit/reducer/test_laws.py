@@ -58,6 +58,22 @@ def test_every_kind_that_is_read_can_be_drawn_and_is_accepted(outer: str, inner:
     assert (line.status, line.kind, line.error) == ("event", inner or outer, "")
 
 
+@pytest.mark.parametrize(("outer", "inner"), strategies.handled_kinds())
+@settings(max_examples=25)
+@given(data=st.data())
+def test_no_kind_of_event_is_written_to(outer: str, inner: str, data: st.DataObject) -> None:
+    thread, pipeline = Thread("t"), factories.pipeline(redact=True)
+    read = [factories.decoded(factories.event("task_started"))]
+    read += [factories.decoded(data.draw(strategies.line_of(outer, inner))) for _ in range(2)]
+    before = repr([line.event for line in read])
+
+    for line in read:
+        assert line.handle is not None
+        pipeline.reduce(thread, line.handle, line.event, line.timestamp_ms)
+
+    assert repr([line.event for line in read]) == before
+
+
 @settings(max_examples=300)
 @given(THREADS)
 def test_the_incremental_reduction_gives_what_comparing_whole_snapshots_gives(lines: list[Given]) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+import pytest
 
 from tests import factories
 from tests.factories import event
@@ -11,6 +12,7 @@ from worker.model.thread import Thread
 from worker.pipeline import Pipeline
 from worker.projections.table import PROJECTIONS
 from worker.projections.turn_summaries import SUMMARY_BYTES_MAX, SUMMARY_ITEM_BYTES_MAX
+from worker.reducer.shaping import ITEM_BYTES_MAX
 from worker.replay import Replay
 from worker.runtime.append import Appends
 
@@ -28,6 +30,68 @@ def test_a_larger_item_is_cut_and_says_so_beside_the_item() -> None:
 
     assert (value["truncated"], value["originalBytes"] > 10_000) == (True, True)
     assert len(orjson.dumps(value["materializedThreadItem"])) <= BOUND
+
+
+EXPANDING = {
+    "images of empty names": event("user_message", images=[""] * 100_000),
+    "local images of empty names": event("user_message", local_images=[""] * 100_000),
+    "a command that is quoted all over": event(
+        "guardian_assessment",
+        action={"type": "execve", "source": "shell", "program": "'$" * 150_000, "argv": [], "cwd": "/"},
+    ),
+    "a long working directory that is read in often": event(
+        "exec_command_end",
+        turn_id="rollout-0",
+        cwd="/" + "w" * 20_000,
+        parsed_cmd=[{"type": "read", "cmd": "", "name": "", "path": ""}] * 500,
+    ),
+    "numbers in short form": event("dynamic_tool_call_request", turnId="", arguments=[]).replace(
+        b'"arguments":[]', b'"arguments":[%s]' % b",".join([b"9e15"] * 60_000)
+    ),
+    "agents": event("collab_waiting_end", statuses={f"{number:032x}": "running" for number in range(9_000)}),
+    "line feeds of a finding": event(
+        "exited_review_mode",
+        review_output={
+            **factories.REVIEW,
+            "findings": [
+                {
+                    "title": "t",
+                    "body": "\n" * 150_000,
+                    "confidence_score": 1,
+                    "priority": 1,
+                    "code_location": {"absolute_file_path": "/", "line_range": {"start": 1, "end": 1}},
+                }
+            ],
+        },
+    ),
+    "control characters": event("agent_message", message="\1" * 100_000),
+}
+
+
+@pytest.mark.parametrize("line", EXPANDING.values(), ids=EXPANDING.keys())
+def test_an_item_is_within_its_bound_however_much_more_it_says_than_its_line(line: bytes) -> None:
+    found = told(event("agent_message"), line, item_bytes_max=ITEM_BYTES_MAX)
+    sizes = [len(orjson.dumps(value["materializedThreadItem"])) for name, value in found if name == "thread_item"]
+
+    assert (len(sizes), max(sizes) <= ITEM_BYTES_MAX, len(line) < ITEM_BYTES_MAX) == (2, True, True)
+
+
+@pytest.mark.parametrize("line", EXPANDING.values(), ids=EXPANDING.keys())
+def test_the_size_that_is_kept_of_an_item_is_never_too_low(line: bytes) -> None:
+    story = factories.Story(event("agent_message"), line)
+    turn = next(story.thread.turns())
+    row = story.thread.item(turn.number, turn.items - 1)
+
+    assert row.size >= len(orjson.dumps(row.value))
+
+
+def test_the_message_of_an_error_is_cut() -> None:
+    error = event("error", message="a" + "x" * 3_000_000 + "z")
+    _, (_, summary), (_, lifecycle) = told(event("agent_message"), error)[-3:]
+    message = summary["mutation"]["error"]["message"]
+
+    assert (message[0], message[-1], len(message) < 33_000) == ("a", "z", True)
+    assert lifecycle["payload"]["message"] == message
 
 
 def test_an_item_that_fits_says_nothing_of_it() -> None:

@@ -19,6 +19,9 @@ from worker.runtime.ports import Folded, StateStore
 from worker.runtime.threads import Threads
 
 _Out = list[OutRecord]
+# What a mutation's key and value may take: the topics' max.message.bytes (deploy/topics.toml) less room for headers and
+# the batch. Items are cut long before (item_bytes_max); ids are not.
+RECORD_BYTES_MAX = 2_097_152 - 16_384
 _BAD_KEY = Fault("bad_key", "the key is no thread id in UTF-8")
 
 
@@ -107,15 +110,15 @@ class PartitionTask:
                 commit is thrown away, and when the record comes again its thread is parked.
         """
         try:
-            mutations, error = self._appends.process(thread, record.value or b"", ordinal, _source(record))
+            mutations, rejected = self._appends.take(thread, record.value or b"", ordinal, _source(record))
             for mutation in mutations:
                 self._publish(mutation, out)
         except OwnFaultError as found:
             self._parking.learn(record, Fault(found.stage, found.told))
             place = f"{record.topic}[{record.partition}]@{record.offset}"
             raise RetryError(f"our code failed on {place} ({found.told}): its thread will be parked") from found
-        if error:
-            self._set_aside(record, Fault("rejected", error), self._topics.dead_letters, out)
+        if rejected is not None:
+            self._set_aside(record, rejected, self._topics.dead_letters, out)
 
     def _publish(self, mutation: Mutation, out: _Out) -> None:
         topic, key, heads = self._topics.projections[mutation.projection], mutation.key.encode(), headers(mutation)
@@ -123,6 +126,9 @@ class PartitionTask:
             data = self._encoder.encode(mutation)
         except Exception as error:
             raise OwnFaultError("encode", f"a {mutation.projection}: {type(error).__name__}") from error
+        if len(key) + len(data) > RECORD_BYTES_MAX:
+            size = f"{len(key) + len(data)} bytes, the topics take {RECORD_BYTES_MAX}"
+            raise OwnFaultError("encode", f"a {mutation.projection} of {size}: its ids are too long to be cut")
         out.append(OutRecord(topic, key, data, heads))
         if mutation.removes:
             out.append(OutRecord(topic, key, None, heads))

@@ -188,6 +188,14 @@ def test_an_encoder_that_fails_parks_too(monkeypatch: pytest.MonkeyPatch) -> Non
     assert partition.set_aside() == [(b"t", b"1", b"encode")]
 
 
+def test_a_mutation_that_no_topic_takes_for_its_ids_parks_its_thread() -> None:
+    partition = Partition(Faulty())
+    partition.give(started("x" * 2_100_000, 1), started("a", 2, b"u"))
+
+    assert partition.set_aside() == [(b"t", b"1", b"encode")]
+    assert partition.turns("u") == ["a"]
+
+
 def test_all_projections_name_the_rows_of_an_item_and_a_turn() -> None:
     turn = Turn(1, "turn", "completed", True, 0, False)
     shown = {name: [*found.shown("u", turn, turn)] for name, found in PROJECTIONS.items()}

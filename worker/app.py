@@ -5,14 +5,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from worker import encoding
 from worker.codec.lines import LineDecoder
-from worker.codec.mutations import Encoder, JsonEncoder
+from worker.codec.mutations import Encoder
 from worker.config import Settings
 from worker.errors import ConfigError
 from worker.kafka.parked import KafkaParkedLog
 from worker.kafka.restore import KafkaRestorer
+from worker.kafka.share import TopicShare
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource, heartbeat_ms
 from worker.kafka.topics import Topics, definition, insist, wanted
@@ -29,6 +29,7 @@ from worker.runtime.facts import Facts
 from worker.runtime.parking import ParkedLog, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import StateStore
+from worker.runtime.sinking import Sinking
 from worker.runtime.task import PartitionTask
 from worker.runtime.threads import Budget, Threads
 from worker.runtime.worker import Worker
@@ -36,7 +37,6 @@ from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
 
 ENTRY_POINTS = "thread_history_worker.projections"
-ENCODERS: dict[str, type[Encoder]] = {"json": JsonEncoder}
 
 
 def known_projections() -> dict[str, Projection]:
@@ -72,12 +72,21 @@ def appends(settings: Settings) -> Appends:
     """Return the path from a line to its mutations, for any number of threads."""
     decoder = LineDecoder(read_filter=settings.read_filter)
     pipeline = Pipeline(projections(settings), redact=settings.redact, item_bytes_max=settings.item_bytes_max)
-    return Appends(decoder, pipeline)
+    return Appends(decoder, pipeline, encoding.append_decoder(settings))
 
 
-def value_decoder(_settings: Settings) -> Callable[[bytes], Any]:
-    """Return what reads a mutation's value."""
-    return orjson.loads
+def encoder(settings: Settings) -> Encoder:
+    """Return what makes the values of mutations.
+
+    Raises:
+        ConfigError: a projection has no schema, or the registry does not answer or take one.
+    """
+    return encoding.encoder(settings, projections(settings), topic_names(settings).projections)
+
+
+def value_decoder(settings: Settings) -> Callable[[bytes], Any]:
+    """Return what reads a mutation's value, in any encoding."""
+    return encoding.value_decoder(settings, known_projections().values())
 
 
 def scratch_stores(settings: Settings, folder: Path) -> Callable[[int], StateStore]:
@@ -107,18 +116,21 @@ class NothingParked:
 def task_maker(
     settings: Settings,
     *,
-    partitions: int = 1,
+    partitions: int | None = None,
     open_store: Callable[[int], StateStore] = lambda _partition: MemoryStore(),
     parked: ParkedLog | None = None,
+    values: Encoder | None = None,
 ) -> Callable[[int], PartitionTask]:
     """Return what makes a partition's task; all tasks share one decoder and one tally.
 
     Args:
-        partitions: how many the input topic has.
+        partitions: how many the input topic has, for the placement guard; None leaves it out.
         open_store: opens a partition's store; by default an empty one in memory.
         parked: the topic of parked records.
+        values: makes the values of mutations; by default as the settings say.
     """
-    names, shared, encoder, clock = topic_names(settings), appends(settings), ENCODERS[settings.encoding](), Clock()
+    names, shared, clock = topic_names(settings), appends(settings), Clock()
+    values = values or encoder(settings)
     parked_log, budget = parked or NothingParked(), Budget(settings.store.cache_bytes)
 
     def new_task(partition: int) -> PartitionTask:
@@ -139,7 +151,7 @@ def task_maker(
             erasure=Erasure(store, projections(settings), names.projections),
             topics=names,
             appends=shared,
-            encoder=encoder,
+            encoder=values,
             wall=clock.wall,
         )
 
@@ -148,9 +160,10 @@ def task_maker(
 
 def rebuild_task_maker(settings: Settings) -> Callable[[StateStore], PartitionTask]:
     """Return what makes a task over a store that holds a thread's beginning; it watches no partition counts."""
+    values = encoder(settings)
 
     def new_task(store: StateStore) -> PartitionTask:
-        return task_maker(settings, open_store=lambda _partition: store)(0)
+        return task_maker(settings, open_store=lambda _partition: store, values=values)(0)
 
     return new_task
 
@@ -164,6 +177,7 @@ def worker(settings: Settings) -> Worker:
     names, loop, kafka = topic_names(settings), settings.loop, settings.kafka
     topics, clock = Topics(kafka), Clock()
     insist(topics.check(wanted(names)))
+    values = encoder(settings)
     folder = StateFolder(
         settings.state_folder,
         changelog=topics.identity(names.changelog),
@@ -191,10 +205,51 @@ def worker(settings: Settings) -> Worker:
             partitions=topics.partitions()[names.input],
             open_store=folder.open,
             parked=KafkaParkedLog(settings, names.parked, clock),
+            values=values,
         ),
         clock=clock,
         batch_records_max=loop.batch_records_max,
         poll_s=loop.poll_s,
         fenced_wait_s=2 * heartbeat_ms(kafka.session_timeout_ms) / 1000,
         give_up_after_s=loop.give_up_after_s,
+    )
+
+
+def postgres_sink(settings: Settings, *, reset: bool = False) -> Sinking:
+    """Return a sink into PostgreSQL that is ready to run; its tables are up to date.
+
+    Args:
+        reset: empty the tables, so that everything is read again.
+
+    Raises:
+        ConfigError: no broker or no database answers, a topic is missing, or the tables cannot be brought up to date.
+    """
+    try:
+        # An extra: only those who use it have the driver.
+        from worker.postgres import store  # noqa: PLC0415
+        from worker.postgres.session import Session  # noqa: PLC0415
+        from worker.postgres.tables import TABLES  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"sink postgres needs PostgreSQL's driver ({error}): pip install 'thread-history-worker[postgres]'"
+        ) from None
+    sink, kafka = settings.sink, settings.kafka
+    if sink.dsn is None:
+        raise ConfigError("sink.dsn: which database? Set THW_SINK__DSN=postgresql://user:password@host/database")
+    names = topic_names(settings).projections
+    tables = {topic: TABLES[name] for name, topic in names.items() if name in TABLES}
+    into = store.PostgresTables(Session(sink.dsn.get_secret_value()), tables, value_decoder(settings))
+    into.open(kafka.start_timeout_s, reset=reset)
+    feed = TopicShare(kafka, sink.group or into.group(), list(tables), "thread-history-sink")
+    topics = Topics(kafka)
+    known = {topic: store.Topic(topics.identity(topic), topics.delete_retention_s(topic)) for topic in tables}
+    into.check(known, feed.ends(feed.places))
+    return Sinking(
+        feed,
+        into,
+        Clock(),
+        records_max=sink.batch_records_max,
+        bytes_max=sink.batch_bytes_max,
+        interval_s=sink.interval_s,
+        give_up_after_s=sink.give_up_after_s,
     )

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.commands import dead_letters, demo, inspect, publish, rebuild, replay, run, topics, verify
+from worker.commands import dead_letters, demo, inspect, publish, rebuild, replay, run, sink, topics, verify
 from worker.commands.options import err
 from worker.errors import ConfigError, SupersededError, WorkerError
 
@@ -26,6 +26,7 @@ app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(topics.app, name="topics")
+app.add_typer(sink.app, name="sink")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

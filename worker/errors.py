@@ -34,5 +34,22 @@ class FatalError(WorkerError):
     """Ours, or unknowable: the process ends with exit code 1 and loses nothing, since nothing was committed."""
 
 
+class SchemaError(FatalError):
+    """A record is of a schema version this release does not read: install a newer one; nothing was skipped."""
+
+
 class SupersededError(WorkerError):
     """Another process holds this worker's name: end with exit code 0 and leave the work to it."""
+
+
+class UnreadableError(FatalError):
+    """A record's value cannot be read: an input record goes to the dead letters, a reader stops.
+
+    Attributes:
+        reason: `bad_frame`: the bytes are not what they begin like; `unknown_schema`: they were written with a schema
+            that cannot be had here.
+    """
+
+    def __init__(self, reason: str, told: str) -> None:
+        super().__init__(told)
+        self.reason = reason

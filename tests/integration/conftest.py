@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.harness import Deployment
+from tests.integration.postgres import MISSING, PostgresServer, binaries
 from worker.localbroker.cluster import LocalCluster
 
 _NUMBERS = itertools.count(1)
@@ -30,3 +31,19 @@ def deployment(bootstrap: str) -> Iterator[Deployment]:
     made = Deployment(bootstrap, f"test-{next(_NUMBERS)}")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run one database server for the whole session; tests make databases of their own, and may restart it."""
+    folder = binaries()
+    if folder is None:
+        pytest.skip(MISSING)
+    with PostgresServer(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def dsn(postgres: PostgresServer) -> str:
+    """Return how to connect to a new, empty database."""
+    return postgres.database(f"test_{next(_NUMBERS)}")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from worker import app
 from worker.audit import Difference, differences, from_scratch
+from worker.codec.values import ValueDecoder
 from worker.config import Settings, load
 from worker.errors import RetryError
 from worker.kafka.group import GroupProgress
@@ -37,6 +37,9 @@ TIMERS = {
     "KAFKA__TRANSACTION_TIMEOUT_MS": 5_000,
     "KAFKA__SESSION_TIMEOUT_MS": 6_000,
 }
+
+# Reads mutations in any encoding that needs no registry.
+decode = ValueDecoder().decode
 
 Lines = Iterable[tuple[str, int, bytes]]
 # Key, value and headers of output records, by topic and thread.
@@ -91,12 +94,12 @@ def _by_thread(records: Iterable[InRecord] | Iterable[OutRecord]) -> ByThread:
 
 
 class WorkerProcess:
-    """A worker in a process of its own; its log is kept for a failing test to show."""
+    """A worker, or another long command, in a process of its own; its log is kept for a failing test to show."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker", "run"], env=environment, stdout=self.log, stderr=self.log
+            [sys.executable, "-m", "worker", *(arguments or ["run"])], env=environment, stdout=self.log, stderr=self.log
         )
 
     @property
@@ -164,6 +167,7 @@ class Deployment:
         self.names = app.topic_names(self.settings)
         Topics(self.settings.kafka).create(wanted(self.names), self.settings.topics)
         self._progress = GroupProgress(self.settings.kafka, name, self.names.input, partitions)
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
         self._workers: list[WorkerProcess] = []
         self._state = tempfile.TemporaryDirectory()
 
@@ -245,10 +249,6 @@ class Deployment:
         """Return the folder of a worker's state."""
         return Path(self._state.name) / instance
 
-    def admin(self) -> AdminClient:
-        """Return a client to turn the broker's screws with."""
-        return AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
-
     def alter(self, topic: str, **config: object) -> None:
         """Change a topic's settings, named with `_` for `.`."""
         kind = AlterConfigOpType.SET
@@ -257,14 +257,12 @@ class Deployment:
             for name, found in config.items()
         ]
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
-        for future in self.admin().incremental_alter_configs([resource]).values():
+        for future in self.admin.incremental_alter_configs([resource]).values():
             future.result()
 
     def committed(self) -> dict[int, int]:
-        """Return the input offsets that the group has committed, by partition."""
-        group = ConsumerGroupTopicPartitions(self.settings.group)
-        answer = self.admin().list_consumer_group_offsets([group])[self.settings.group].result(30)
-        return {place.partition: place.offset for place in answer.topic_partitions or []}
+        """Return the input offsets that the group has committed, by partition, 0 where it has none."""
+        return self._progress.committed()
 
     def command(self, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
         """Run a command of the project for this group."""

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.integration.harness import Deployment, interleaved, until, vector_threads
+from tests.integration.harness import Deployment, decode, interleaved, until, vector_threads
 from worker import app
 from worker.model.record import InRecord
 from worker.replay import Replay
@@ -40,7 +40,7 @@ def _by_thread(published: list[InRecord], topics: set[str]) -> dict[str, list[di
     values: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in published:
         if record.topic in topics and record.value is not None:
-            value = orjson.loads(record.value)
+            value = decode(record.value)
             values[value["threadId"]].append(_placeless(value))
     return {thread_id: sorted(some, key=lambda value: value["sequence"]) for thread_id, some in values.items()}
 
@@ -70,7 +70,7 @@ def test_a_threads_records_are_on_the_partition_of_its_input_in_every_topic(depl
     deployment.until_through()
     partitions = {(record.key or b"").decode(): record.partition for record in deployment.input()}
     places = {
-        (orjson.loads(record.value)["threadId"], record.partition)
+        (decode(record.value)["threadId"], record.partition)
         for record in deployment.published()
         if record.value is not None and record.topic in deployment.names.projections.values()
     }

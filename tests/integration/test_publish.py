@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
 import zstandard
 from confluent_kafka.admin import AdminClient
 
 from tests.factories import line
-from tests.integration.harness import PARTITIONS, Deployment, WorkerProcess, until
+from tests.integration.harness import PARTITIONS, Deployment, WorkerProcess, decode, until
 from worker import app
 from worker.commands.publish import RECORD_EVERY_LINES
 from worker.errors import RetryError
@@ -506,7 +505,7 @@ def test_a_worker_counts_once_what_a_killed_follower_sent_twice(
     published = [
         (found["threadId"], found["sequence"])
         for record in deployment.published()
-        if record.value is not None and (found := orjson.loads(record.value))
+        if record.value is not None and (found := decode(record.value))
     ]
 
     assert worker.alive()

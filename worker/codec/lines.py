@@ -81,12 +81,13 @@ class LineDecoder:
         )
         self._read_filter = read_filter
 
-    def decode(self, text: bytes, ordinal: int | None = None) -> Line:
+    def decode(self, text: bytes, ordinal: int | None = None, timestamp_ms: int | None = None) -> Line:
         """Read a line.
 
         Args:
             text: the line, with or without its end.
             ordinal: its ordinal if it states none itself.
+            timestamp_ms: its timestamp if it states none itself, which without this rejects it.
         """
         digest = hashlib.blake2b(text.strip(b" \t\r\n"), digest_size=DIGEST_BYTES).digest()
         stated = None
@@ -95,7 +96,10 @@ class LineDecoder:
             if found is None:
                 return Line("blank")
             stated = _ordinal(found)
-            line = self._read(found)
+            dated = timestamp_ms is None or "timestamp" in found
+            line = self._read(found if dated else {**found, "timestamp": ""})
+            if not dated:
+                line.timestamp_ms = timestamp_ms
         except RefusedError as refused:
             line = Line("rejected", error=str(refused))
         line.digest = digest

@@ -26,12 +26,15 @@ _TOPIC_GONE = frozenset({
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
 })  # fmt: skip
+# A consumer that gave up says so under a code of its own, and why in its text only.
+_FENCED_TEXT = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 
 
 def consumer_fault(error: KafkaError) -> WorkerError | None:
     """Return what a consumer's error means; None when the client goes on by itself."""
     code, text = error.code(), error.str()
-    if code == KafkaError.FENCED_INSTANCE_ID:
+    gave_up = error.fatal() or code == KafkaError._FATAL
+    if code == KafkaError.FENCED_INSTANCE_ID or (gave_up and _FENCED_TEXT in text):
         return SupersededError("another process joined the group under this worker's name (group and instance)")
     if code in _FORBIDDEN:
         return FatalError(f"Kafka refuses: {text}; grant the worker's ACLs")
@@ -39,7 +42,7 @@ def consumer_fault(error: KafkaError) -> WorkerError | None:
         return FatalError(f"records between the committed offset and the topic's beginning are gone: {text}")
     if code in _TOPIC_GONE:
         return FatalError(f"a topic is gone: {text}; run `thread-history-worker topics check`")
-    if error.fatal():
+    if gave_up:
         return FatalError(f"the Kafka consumer gave up: {text}")
     return None
 

@@ -1,8 +1,6 @@
 """How far a consumer group has come."""
 
-from typing import Any
-
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
@@ -18,7 +16,16 @@ class GroupProgress:
     """Asks where a group stands on a topic."""
 
     def __init__(self, kafka: KafkaSettings, group: str, topic: str, partitions: int) -> None:
-        self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-progress"))
+        name = "thread-history-progress"
+        self._admin = client(AdminClient, client_options(kafka, client_id=name))
+        # It never joins. The admin client's own call ends the process with SIGSEGV where the group's coordinator is
+        # not up yet or has moved (librdkafka issue 5040).
+        self._member = client(
+            Consumer,
+            client_options(
+                kafka, client_id=name, group_id=group, enable_auto_commit=False, isolation_level="read_uncommitted"
+            ),
+        )
         self._group = group
         self._places = [(topic, number) for number in range(partitions)]
 
@@ -38,12 +45,13 @@ class GroupProgress:
         Raises:
             RetryError: no answer in time.
         """
-        wanted: Any = ConsumerGroupTopicPartitions(self._group, [Place(*place) for place in self._places])
-        answer = self._admin.list_consumer_group_offsets([wanted], request_timeout=_CALL_S)[self._group]
         try:
-            found = answer.result().topic_partitions
+            found = self._member.committed([Place(*place) for place in self._places], _CALL_S)
         except KafkaException as error:
             raise RetryError(error.args[0].str()) from error
+        for place in found:
+            if place.error is not None:
+                raise RetryError(place.error.str())
         return {place.partition: max(place.offset, 0) for place in found}
 
     def ends(self) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """Where partitions begin and end."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from worker.errors import RetryError
 from worker.kafka.faults import consumer_fault
 
 _CALL_S = 5.0
+_LEARN_S = 2.0
 
 Offsets = dict[tuple[str, int], int]
 
@@ -44,6 +46,24 @@ def _asked(admin: AdminClient, places: Iterable[tuple[str, int]], spec: Any, lev
     wanted = {Place(*place): spec for place in places}
     answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=_CALL_S)
     try:
-        return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+        found = {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
     except KafkaException as error:
+        _learn_leaders(admin, wanted)
         raise consumer_fault(error.args[0]) or RetryError(error.args[0].str()) from error
+    # A leader that is gone gives neither an offset nor an error.
+    unknown = [f"{topic}[{partition}]" for (topic, partition), offset in found.items() if offset < 0]
+    if unknown:
+        _learn_leaders(admin, wanted)
+        raise RetryError(f"no leader told the offsets of {', '.join(unknown)}")
+    return found
+
+
+def _learn_leaders(admin: AdminClient, places: Iterable[Place]) -> None:
+    """Have the client ask anew who leads, as far as somebody answers.
+
+    It asks the leaders it knows, in the epoch it knows, and does not doubt them by itself: after a restart of brokers
+    every further answer would be that the epoch is over (librdkafka 2.16, `list_offsets`).
+    """
+    for topic in {place.topic for place in places}:
+        with contextlib.suppress(KafkaException):
+            admin.list_topics(topic, timeout=_LEARN_S)

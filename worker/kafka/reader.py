@@ -1,32 +1,50 @@
 """Topics read from their beginning to their end and on, as any reader downstream would: only what is committed."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError
+from confluent_kafka import OFFSET_BEGINNING, Consumer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
 from worker.config import KafkaSettings
 from worker.errors import ConfigError, FatalError
 from worker.kafka.client import client, client_options
-from worker.kafka.offsets import end_offsets
-from worker.kafka.records import in_record, take
+from worker.kafka.offsets import Offsets, end_offsets
+from worker.kafka.positions import Positions
+from worker.kafka.topics import Topics
 from worker.model.record import InRecord
 
 _BATCH_RECORDS = 5_000
+# What is committed is there to be read: if nothing comes for so long, there is no broker.
+_PATIENCE_S = 60.0
+
+
+def places_of(kafka: KafkaSettings, topics: Iterable[str]) -> list[tuple[str, int]]:
+    """Return all partitions of some topics.
+
+    Raises:
+        ConfigError: a topic is missing, or no broker answers.
+    """
+    there = Topics(kafka).partitions()
+    missing = [topic for topic in topics if topic not in there]
+    if missing:
+        raise ConfigError(f"topic {', '.join(missing)} is missing: run `thread-history-worker topics create`")
+    return [(topic, number) for topic in topics for number in range(there[topic])]
 
 
 class TopicReader:
-    """Reads all partitions of some topics from the beginning.
+    """Reads all partitions of some topics.
 
     Args:
         topics: their names.
+        start: where to begin, by topic and partition; where it says nothing, at the beginning.
 
     Raises:
-        ConfigError: a topic is missing.
+        ConfigError: a topic is missing, or no broker answers.
     """
 
-    def __init__(self, kafka: KafkaSettings, topics: Sequence[str]) -> None:
+    def __init__(self, kafka: KafkaSettings, topics: Sequence[str], start: Offsets | None = None) -> None:
         self._consumer = client(
             Consumer,
             client_options(
@@ -35,42 +53,46 @@ class TopicReader:
                 group_id="thread-history-reader",
                 enable_auto_commit=False,
                 enable_partition_eof=True,
-                auto_offset_reset="earliest",
+                # Whoever goes on from somewhere must know when that place is gone.
+                auto_offset_reset="error" if start else "earliest",
                 isolation_level="read_committed",
             ),
         )
         self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-reader"))
-        metadata = self._consumer.list_topics(timeout=kafka.start_timeout_s).topics
-        missing = [topic for topic in topics if topic not in metadata or metadata[topic].error is not None]
-        if missing:
-            raise ConfigError(f"topic {', '.join(missing)} is missing: run `thread-history-worker topics create`")
-        places = [Place(topic, number, OFFSET_BEGINNING) for topic in topics for number in metadata[topic].partitions]
-        self._positions = {(place.topic, place.partition): 0 for place in places}
-        self._consumer.assign(places)
+        starts = {place: (start or {}).get(place, 0) for place in places_of(kafka, topics)}
+        self._positions = Positions(starts)
+        self._consumer.assign([Place(*place, offset or OFFSET_BEGINNING) for place, offset in starts.items()])
 
     def read(self, wait_s: float) -> list[InRecord]:
         """Return the next records, in order within a partition; waits at most so long."""
-        records = []
-        for message in take(self._consumer, _BATCH_RECORDS, wait_s):
-            error = message.error()
-            place = (message.topic(), message.partition())
-            if error is None:
-                records.append(in_record(message))
-                self._positions[place] = message.offset() + 1
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self._positions[place] = message.offset()
-            elif error.fatal() or not error.retriable():
-                raise FatalError(f"topics cannot be read: {error.str()}")
-        return records
+        return self._positions.take(self._consumer, _BATCH_RECORDS, wait_s)
 
-    def ends(self) -> dict[tuple[str, int], int]:
+    def positions(self) -> Offsets:
+        """Return the next offset of each partition, by topic and partition: past everything `read` returned."""
+        return dict(self._positions.offsets)
+
+    def ends(self) -> Offsets:
         """Return how far what is committed reaches now, by topic and partition."""
-        return end_offsets(self._admin, self._positions, committed_only=True)
+        return end_offsets(self._admin, self._positions.offsets, committed_only=True)
 
-    def to(self, ends: dict[tuple[str, int], int]) -> Iterator[InRecord]:
-        """Yield records until the positions have reached `ends`; they pass over markers and compacted records."""
-        while any(self._positions[place] < end for place, end in ends.items()):
-            yield from self.read(0.05)
+    def to(self, ends: Offsets) -> Iterator[InRecord]:
+        """Yield records until the positions have reached `ends`; they pass over markers and compacted records.
+
+        Raises:
+            FatalError: nothing comes, though there must be more.
+        """
+        for records in self.batches_to(ends):
+            yield from records
+
+    def batches_to(self, ends: Offsets) -> Iterator[list[InRecord]]:
+        """As `to`, batch by batch: `positions` are past what was yielded; a batch may be empty."""
+        moved_at, before = time.monotonic(), self.positions()
+        while any(self._positions.offsets[place] < end for place, end in ends.items()):
+            yield self.read(0.05)
+            if self._positions.offsets != before:
+                moved_at, before = time.monotonic(), self.positions()
+            elif time.monotonic() - moved_at > _PATIENCE_S:
+                raise FatalError(f"topics cannot be read: nothing came for {_PATIENCE_S:.0f} s")
 
     def close(self) -> None:
         """Release the client."""

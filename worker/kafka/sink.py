@@ -1,6 +1,5 @@
 """The one producer and its transactions (implements `worker.runtime.ports.Sink`)."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence

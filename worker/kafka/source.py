@@ -69,6 +69,8 @@ class KafkaSource:
         self._listener: Listener | None = None
         # The next offset to deliver, of partitions that were started.
         self._positions: dict[int, int] = {}
+        # Partitions that have delivered a record since they were assigned or held.
+        self._delivering: set[int] = set()
 
     def subscribe(self, listener: Listener) -> None:
         """Join the group."""
@@ -90,6 +92,7 @@ class KafkaSource:
             if offset >= self._positions.get(partition, offset + 1):
                 self._positions[partition] = offset + 1
                 found[partition].append(in_record(message))
+        self._delivering |= found.keys()
         return found
 
     def _meet(self, error: KafkaError, message: Any) -> None:
@@ -142,8 +145,7 @@ class KafkaSource:
 
     def hold(self, partitions: Collection[int]) -> None:
         """Deliver nothing of these partitions until they are started again."""
-        for partition in partitions:
-            self._positions.pop(partition, None)
+        self._forget(partitions)
         self._consumer.pause([Place(self._topic, partition) for partition in partitions])
 
     def start(self, partition: int, offset: int | None) -> None:
@@ -157,8 +159,13 @@ class KafkaSource:
         self._positions[partition] = offset or 0
 
     def offsets(self) -> Offsets:
-        """Return the positions and fresh group metadata."""
-        return Offsets(dict(self._positions), self._consumer.consumer_group_metadata())
+        """Return the positions and fresh group metadata.
+
+        What has delivered nothing has nothing to commit: an offset is committed only together with rows of the
+        changelog, so that a restore can tell by it that some must be there.
+        """
+        positions = {partition: self._positions[partition] for partition in self._delivering}
+        return Offsets(positions, self._consumer.consumer_group_metadata())
 
     def close(self) -> None:
         """Stop; a static member does not leave its group."""
@@ -185,9 +192,13 @@ class KafkaSource:
         self._drop(consumer, places)
 
     def _drop(self, consumer: Consumer, places: list[Place]) -> None:
-        for place in places:
-            self._positions.pop(place.partition, None)
+        self._forget(_numbers(places))
         consumer.incremental_unassign(places)
+
+    def _forget(self, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            self._positions.pop(partition, None)
+            self._delivering.discard(partition)
 
 
 def _numbers(places: list[Place]) -> list[int]:

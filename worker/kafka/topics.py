@@ -14,6 +14,7 @@ from worker.kafka.client import client, client_options
 from worker.model.topic import TopicNames
 from worker.model.value import value
 from worker.packaged import packaged
+from worker.runtime.placement import MIGRATION
 
 _CALL_S = 15.0
 _LOOK_S = 0.1
@@ -226,7 +227,8 @@ def _missing(name: str) -> Finding:
 def _uneven(topic: Topic, found: int, reference: str, count: int) -> Finding:
     remedy = (
         f"topic {topic.name} has {found} partitions and {reference} has {count}: they must be equal, since a thread "
-        "keeps its partition number; delete and re-create the topic that is wrong, or name another with --prefix"
+        "keeps its partition number. While nothing is in them, delete and re-create the one that is wrong, or name "
+        f"another with --prefix; once there are threads, their number cannot change. {MIGRATION}"
     )
     return Finding(topic.name, "partitions", str(found), str(count), True, remedy)
 

@@ -16,6 +16,9 @@ from worker.model.thread import Thread, Turn
 class Projection(Protocol):
     """Turns changes into the mutations of one topic.
 
+    One that does not come with the project also has `schema`, the Avro schema of its values as a dictionary, common
+    fields included; without it the worker publishes it as JSON alone. Rules: schemas/README.md.
+
     Attributes:
         name: the projection's name in settings, mutations and metrics.
         topic: its topic's name without the prefix.

@@ -1,14 +1,19 @@
-"""One append of a thread: from its line's bytes to mutations. The one path that `run` and `replay` share."""
+"""One append of a thread: from its bytes to mutations. The one path that `run` and `replay` share."""
 
 from collections import Counter
 from typing import Any
 
+from worker.codec.appends import Append, AppendDecoder
+from worker.codec.frames import is_framed
 from worker.codec.lines import Line, LineDecoder
+from worker.errors import UnreadableError
 from worker.model.digests import admit
 from worker.model.mutation import Mutation
+from worker.model.scalar import I64_MAX
 from worker.model.thread import Thread
 from worker.pipeline import Pipeline
 from worker.reducer.fold import skip
+from worker.runtime.parking import Fault
 
 # How many names of unknown kinds are counted apart; the rest count as "other", so that no input can grow the tally.
 UNKNOWN_NAMES_MAX = 50
@@ -34,19 +39,71 @@ class OwnFaultError(Exception):
 class Appends:
     """Folds lines into threads and counts what became of them.
 
+    Args:
+        envelopes: reads records that hold several items.
+
     Attributes:
         tally: counts by (what, which): `lines` by status, `unknown` by kind, `ordinals` by what they told (D22),
             `mutations` by projection. Whoever reads it may clear it.
     """
 
-    def __init__(self, decoder: LineDecoder, pipeline: Pipeline) -> None:
+    def __init__(self, decoder: LineDecoder, pipeline: Pipeline, envelopes: AppendDecoder | None = None) -> None:
         self._decoder = decoder
         self._pipeline = pipeline
+        self._envelopes = envelopes or AppendDecoder()
         self._unknown: set[str] = set()
         self.tally: Tally = Counter()
 
+    def take(
+        self, thread: Thread, data: bytes, ordinal: int | None, source: dict[str, Any]
+    ) -> tuple[list[Mutation], Fault | None]:
+        """Fold a record's value into its thread: one line, or an append of several.
+
+        Args:
+            data: the value.
+            ordinal: what the record's header says.
+            source: where the record is.
+
+        Returns:
+            The mutations, and why the record goes to the dead letters, None when it does not. Of an append with bad
+            items the others count.
+
+        Raises:
+            OwnFaultError: as `process`.
+            RetryError: the value's schema is in the registry, which does not answer.
+        """
+        if not is_framed(data):
+            mutations, error = self.process(thread, data, ordinal, source)
+            return mutations, Fault("rejected", error) if error else None
+        try:
+            append = self._envelopes.decode(data)
+        except UnreadableError as error:
+            return [], Fault(error.reason, str(error))
+        if append.thread_id != thread.id:
+            return [], Fault("bad_key", "the append names another thread than the key")
+        return self._each(thread, append, ordinal, source)
+
+    def _each(
+        self, thread: Thread, append: Append, ordinal: int | None, source: dict[str, Any]
+    ) -> tuple[list[Mutation], Fault | None]:
+        """Fold the elements of an append in order."""
+        first = append.first_ordinal if ordinal is None else ordinal
+        mutations: list[Mutation] = []
+        errors: list[str] = []
+        for index, text in enumerate(append.elements):
+            # What is beyond 63 bits counts as absent (D22).
+            place = None if first is None or first + index > I64_MAX else first + index
+            found, error = self.process(thread, text, place, {**source, "index": index}, append.timestamp_ms)
+            mutations += found
+            if error:
+                errors.append(f"element {index}: {error}")
+        if not errors:
+            return mutations, None
+        more = f" (and {len(errors) - 1} more elements)" if len(errors) > 1 else ""
+        return mutations, Fault("rejected", errors[0] + more)
+
     def process(
-        self, thread: Thread, text: bytes, ordinal: int | None, source: dict[str, Any]
+        self, thread: Thread, text: bytes, ordinal: int | None, source: dict[str, Any], timestamp_ms: int | None = None
     ) -> tuple[list[Mutation], str]:
         """Fold one line into its thread.
 
@@ -54,6 +111,7 @@ class Appends:
             text: the line's bytes.
             ordinal: its place in its thread, if the line does not say.
             source: where it came from; its `ordinal` is set here.
+            timestamp_ms: its timestamp, if the line need not say.
 
         Returns:
             The mutations, and why the line was rejected ("" when it was not).
@@ -61,7 +119,7 @@ class Appends:
         Raises:
             OwnFaultError: our own code failed on a line that was accepted; the thread may be half changed.
         """
-        line = self._decoder.decode(text, ordinal)
+        line = self._decoder.decode(text, ordinal, timestamp_ms)
         if line.status != "blank" and line.ordinal is not None and self._repeated(thread, line):
             return [], ""
         self.tally["lines", line.status] += 1

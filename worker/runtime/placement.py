@@ -9,6 +9,10 @@ from worker.runtime.facts import Facts
 log = logging.getLogger(__name__)
 
 _COUNT = "partitions"
+MIGRATION = (
+    "Make a new set of topics with the new count (a topics.prefix and a group of their own), publish all rollouts to "
+    "it from the beginning, let the new group derive them, then switch the readers"
+)
 
 
 class Placement:
@@ -16,7 +20,11 @@ class Placement:
 
     Args:
         partition: the one watched.
-        partitions: how many the input topic has now; None watches nothing, for a reduction away from Kafka.
+        partitions: how many the input topic had when the worker started; None watches nothing, for a reduction away
+            from Kafka.
+
+    Raises:
+        ConfigError: somebody raised the partition count meanwhile.
     """
 
     def __init__(self, partition: int, partitions: int | None, facts: Facts) -> None:
@@ -26,25 +34,26 @@ class Placement:
         self._checked = False
         self._told = False
         self.misplaced = 0
+        if partitions is not None and partition >= partitions:
+            raise _changed(partitions, "more")
 
-    def check(self) -> None:
-        """Compare the partition count with the one the state was made with; the first time, write it down.
+    def compare(self) -> None:
+        """Compare the partition count with the one the state was made with.
 
         Raises:
             ConfigError: somebody changed the partition count.
         """
+        known = self._facts.get(_COUNT)
+        if known is not None and self._partitions not in (None, known):
+            raise _changed(known, str(self._partitions))
+
+    def check(self) -> None:
+        """Compare the partition count, as `compare`; the first time, write it down."""
         if self._checked or self._partitions is None:
             return
-        known = self._facts.get(_COUNT)
-        if known is None:
+        self.compare()
+        if self._facts.get(_COUNT) is None:
             self._facts.put(_COUNT, self._partitions)
-        elif known != self._partitions:
-            raise ConfigError(
-                f"the input topic had {known} partitions when this state was made and has {self._partitions} now: new "
-                "records of old threads go to other partitions than their state. Make a new set of topics with the new "
-                "count (a topics.prefix and a group of their own), publish all rollouts to it from the beginning, let "
-                "the new group derive them, then switch the readers"
-            )
         self._checked = True
 
     def see_new_thread(self, key: bytes) -> None:
@@ -63,3 +72,10 @@ class Placement:
     def forget(self) -> None:
         """Check again: the transaction that wrote the count down is no more."""
         self._checked = False
+
+
+def _changed(known: int, now: str) -> ConfigError:
+    return ConfigError(
+        f"the input topic had {known} partitions when this state was made and has {now} now: new records of old "
+        f"threads go to other partitions than their state. {MIGRATION}"
+    )

@@ -55,6 +55,13 @@ class Task(Protocol):
     def store(self) -> StateStore:
         """The partition's rows as last committed."""
 
+    def begin(self) -> None:
+        """Look at the store, which holds everything committed now: called before the first record.
+
+        Raises:
+            ConfigError: this worker cannot go on from this state.
+        """
+
     def process(self, records: Sequence[InRecord]) -> Folded:
         """Fold records in order.
 
@@ -142,7 +149,7 @@ class Source(Protocol):
         """
 
     def offsets(self) -> Offsets:
-        """Return the positions of all started partitions, everything delivered being before them."""
+        """Return the positions of the partitions that delivered something, all of it being before them."""
 
     def close(self) -> None:
         """Stop without leaving the group: a static member that comes back in time keeps its partitions."""

@@ -62,6 +62,10 @@ class PartitionTask:
         # State rows of threads that are being forgotten.
         self._erased: list[StateRow] = []
 
+    def begin(self) -> None:
+        """Look at the restored store; see `Task`."""
+        self._placement.compare()
+
     def process(self, records: Sequence[InRecord]) -> Folded:
         """Fold records in order; stop before one that needs the changes so far to be committed first."""
         self._placement.check()

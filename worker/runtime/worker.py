@@ -92,10 +92,17 @@ class Worker:
             try:
                 self._sink.open()
             except RetryError as error:
-                self._clock.sleep(self._failed(error))
+                self._pause(self._failed(error))
+                if self._stopping:
+                    raise _stopped(error) from error
             else:
                 self._succeeded()
                 return
+
+    def _pause(self, seconds: float) -> None:
+        ends_at = self._clock.now() + seconds
+        while not self._stopping and self._clock.now() < ends_at:
+            self._clock.sleep(self._poll_s)
 
     def _guarded_turn(self) -> None:
         try:
@@ -125,6 +132,7 @@ class Worker:
     def _start_restored(self) -> None:
         self._restored |= self._restorer.step()
         for partition in list(self._restored):
+            self._tasks[partition].begin()
             self._source.start(partition, self._restored[partition])
             del self._restored[partition]
             log.info("partition runs", extra={"partition": partition})
@@ -222,9 +230,7 @@ class Worker:
 
     def _finish(self) -> None:
         if self._broken is not None:
-            raise FatalError(
-                f"stopped while Kafka did not answer; nothing is lost, a successor goes on ({self._broken})"
-            )
+            raise _stopped(self._broken)
         try:
             self._checkpoint.commit(self._tasks)
         except RetryError as error:
@@ -233,3 +239,7 @@ class Worker:
             ) from error
         self._source.close()
         self._drop(list(self._tasks))
+
+
+def _stopped(error: RetryError) -> FatalError:
+    return FatalError(f"stopped while Kafka did not answer; nothing is lost, a successor goes on ({error})")

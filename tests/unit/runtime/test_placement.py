@@ -46,6 +46,21 @@ def test_a_thread_where_no_default_partitioner_puts_it_is_processed_and_told_onc
 
 def test_threads_in_their_place_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        task(partitions=1).process([record(event("task_started"))])
+        task(partitions=4).process([record(event("task_started"), key=b"1")])
 
-    assert [message for message in caplog.messages if message.startswith(MISPLACED)] != []
+    assert caplog.messages == []
+
+
+def test_a_partition_that_was_not_there_at_the_start_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"had 3 partitions when this state was made and has more now: .* new set"):
+        task(partitions=3)
+
+
+def test_another_partition_count_is_refused_before_the_first_record() -> None:
+    store = MemoryStore()
+    first = task(store, partitions=4)
+    first.process([record(event("task_started"))])
+    first.changed_rows()
+    first.committed(1, 1)
+    with pytest.raises(ConfigError, match="had 4 partitions when this state was made and has 8 now"):
+        task(store, partitions=8).begin()

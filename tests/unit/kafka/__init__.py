@@ -1,0 +1,1 @@
+"""Tests of worker.kafka, as far as it needs no broker."""

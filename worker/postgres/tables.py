@@ -1,0 +1,140 @@
+"""The tables: which column shows which field of a mutation. Their definition is in sql/."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+from urllib.parse import unquote
+
+from worker.model.value import value
+from worker.postgres.storable import is_plain, stored_id, stored_json
+
+Row = tuple[Any, ...]
+
+# Last in every table, in this order.
+COMMON = (
+    *("generation", "sequence", "topic_sequence"),
+    *("source_topic", "source_partition", "source_offset", "source_index", "source_ordinal", "source_timestamp_ms"),
+    *("schema_version", "reducer_version"),
+)
+_COMMON_FIELDS = itemgetter("generation", "sequence", "topicSequence")
+_SOURCE_FIELDS = itemgetter("topic", "partition", "offset", "index", "ordinal", "timestamp")
+_VERSION_FIELDS = itemgetter("schemaVersion", "reducerVersion")
+
+
+@value
+class Table:
+    """A topic's rows.
+
+    Attributes:
+        key: the columns that the parts of a record's key go to, in order; those are the primary key.
+        numbered: the last of them is a number.
+        own: the columns between the key and the common ones.
+        fields: returns the values of `own`.
+        removes: tells of a mutation that its row is gone.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    own: tuple[str, ...]
+    fields: Callable[[dict[str, Any]], Row]
+    removes: Callable[[dict[str, Any]], bool]
+    numbered: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, in the order of `row`."""
+        return (*self.key, *self.own, *COMMON)
+
+    def key_of(self, key: bytes) -> Row:
+        """Return the primary key that a record's key stands for.
+
+        Raises:
+            ValueError: it is none of this topic.
+        """
+        text = key.decode()
+        parts = text.split("/")
+        if len(parts) != len(self.key):
+            raise ValueError(f"a key has {len(parts)} parts, not {len(self.key)}")
+        if not is_plain(text):
+            parts = [stored_id(unquote(part) if "%" in part else part) for part in parts]
+        return (*parts[:-1], int(parts[-1])) if self.numbered else tuple(parts)
+
+    def row(self, key: bytes, mutation: dict[str, Any]) -> Row:
+        """Return a mutation as a row.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no mutation of this topic.
+        """
+        return (
+            *self.key_of(key),
+            *self.fields(mutation),
+            *_COMMON_FIELDS(mutation),
+            *_SOURCE_FIELDS(mutation["source"]),
+            *_VERSION_FIELDS(mutation),
+        )
+
+
+def _item(mutation: dict[str, Any]) -> Row:
+    return (*_ITEM_FIELDS(mutation), mutation.get("originalBytes"), stored_json(mutation["materializedThreadItem"]))
+
+
+_ITEM_FIELDS = itemgetter(
+    *("turnOrdinal", "itemPosition", "itemOrdinal", "itemType", "isOpen", "inherited", "createdAtMs", "updatedAtMs")
+)
+
+
+def _turn(mutation: dict[str, Any]) -> Row:
+    summary = mutation["mutation"]
+    error = summary["error"]
+    return (
+        mutation["turnOrdinal"],
+        *_SUMMARY_FIELDS(summary),
+        None if error is None else stored_json(error),
+        stored_json(summary["summaryItems"]),
+        mutation["inherited"],
+    )
+
+
+_SUMMARY_FIELDS = itemgetter("status", "startedAt", "completedAt", "durationMs")
+
+
+def _event(mutation: dict[str, Any]) -> Row:
+    turn_id = mutation["turnId"]
+    return (
+        mutation["eventType"],
+        None if turn_id is None else stored_id(turn_id),
+        stored_json(mutation["payload"]),
+    )
+
+
+# By the projection whose topic they show.
+TABLES = {
+    "thread_item": Table(
+        name="thread_items",
+        key=("thread_id", "turn_id", "item_key"),
+        own=(
+            *("turn_ordinal", "item_position", "item_ordinal", "item_type", "is_open", "inherited"),
+            *("created_at_ms", "updated_at_ms", "original_bytes", "item"),
+        ),
+        fields=_item,
+        removes=lambda mutation: mutation["mutationKind"] == "tombstone",
+    ),
+    "turn_summary": Table(
+        name="thread_turns",
+        key=("thread_id", "turn_id"),
+        own=(
+            *("turn_ordinal", "status", "started_at", "completed_at", "duration_ms"),
+            *("error", "summary_items", "inherited"),
+        ),
+        fields=_turn,
+        removes=lambda mutation: bool(mutation["removed"]),
+    ),
+    "lifecycle": Table(
+        name="thread_lifecycle",
+        key=("thread_id", "lifecycle_ordinal"),
+        own=("event_type", "turn_id", "payload"),
+        fields=_event,
+        removes=lambda _mutation: False,
+        numbered=True,
+    ),
+}

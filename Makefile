@@ -45,7 +45,7 @@ imports: $(DEV) ## The contracts between packages
 	$(BIN)/lint-imports
 
 unit: $(DEV) ## Unit tests and properties
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit --numprocesses 2
 
 golden: $(DEV) ## Conformance vectors
 	$(BIN)/pytest tests/golden

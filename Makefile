@@ -6,7 +6,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop chaos soak figures lock clean
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop bench-sink chaos soak figures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(DEV) ## Cost of an event without a broker
 
 bench-loop: $(DEV) ## The worker beside a null loop, on a real broker
 	$(BIN)/python -m benchmarks.loop
+
+bench-sink: $(DEV) ## The PostgreSQL sink beside a bare upsert loop, on a real broker and server
+	$(BIN)/python -m benchmarks.sink
 
 chaos: $(DEV) ## A group under kills, pauses and cut lines, then an audit; SEED=… NODES=1 or 3; ten minutes
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(NODES),--nodes $(NODES))

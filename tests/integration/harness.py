@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from worker import app
@@ -200,6 +201,14 @@ class Deployment:
             publisher.flush()
         return sent
 
+    def forget(self, thread_id: str) -> None:
+        """Have a thread forgotten: a null value, from the producer that any user may have."""
+        producer = Producer(
+            {"bootstrap.servers": self.settings.kafka.bootstrap_servers, "partitioner": "murmur2_random"}
+        )
+        producer.produce(self.names.input, None, thread_id)
+        assert producer.flush(30) == 0
+
     def lag(self) -> int | None:
         """Return how far the group is behind, None when nobody can tell now."""
         try:
@@ -210,6 +219,11 @@ class Deployment:
     def members(self) -> int:
         """Return how many members the group has."""
         return self._progress.members()
+
+    def lags(self) -> dict[int, int]:
+        """Return how far the group is behind, by partition."""
+        committed = self._progress.committed()
+        return {partition: end - committed[partition] for partition, end in self._progress.ends().items()}
 
     def until_through(self, within_s: float = 60.0) -> None:
         """Wait until the group has committed everything there is."""

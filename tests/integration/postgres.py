@@ -74,13 +74,18 @@ class PostgresServer:
         self._leash: Leash | None = None
 
     @property
+    def user(self) -> str:
+        """The name and the password of the server's owner, as they stand in a connection string."""
+        return f"sink:{self._password}"
+
+    @property
     def version(self) -> int:
         """The server's major version."""
         return _version(self._programs)
 
     def dsn(self, database: str = "postgres") -> str:
         """Return how to connect."""
-        return f"postgresql://sink:{self._password}@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://{self.user}@127.0.0.1:{self._port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """Return a connection that commits each statement."""

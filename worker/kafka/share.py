@@ -15,7 +15,6 @@ from worker.kafka.positions import Positions
 from worker.kafka.reader import places_of
 from worker.kafka.source import heartbeat_ms
 from worker.model.record import InRecord
-from worker.runtime.sinking import Listener
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +60,12 @@ class TopicShare:
                 isolation_level="read_committed",
             ),
         )
-        self._listener: Listener | None = None
         self._positions = Positions({})
         # Assigned, and nobody has said yet from where to read.
         self._held: set[tuple[str, int]] = set()
 
-    def subscribe(self, listener: Listener) -> None:
+    def subscribe(self) -> None:
         """Join the group."""
-        self._listener = listener
         self._consumer.subscribe(
             list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -121,7 +118,6 @@ class TopicShare:
 
     def close(self) -> None:
         """Leave the group."""
-        self._listener = None
         self._consumer.close()
 
     # Called by the client from inside `consume`
@@ -134,8 +130,6 @@ class TopicShare:
         log.info("partitions assigned", extra={"partitions": _named(places)})
 
     def _on_revoke(self, consumer: Consumer, places: list[Place]) -> None:
-        if self._listener is not None:
-            self._listener.revoked(_pairs(places))
         for pair in _pairs(places):
             self._positions.offsets.pop(pair, None)
             self._held.discard(pair)

@@ -1,9 +1,11 @@
 """The one producer and its transactions (implements `worker.runtime.ports.Sink`)."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 _STATISTICS_MS = 1_000
 # How long to wait for room in the client's queue before the transaction is given up.
 QUEUE_FULL_S = 10.0
+# How much longer than it was told a call of the client may take before it counts as stuck.
+OVERDUE_S = 0.5
 
 
 class KafkaSink:
@@ -130,7 +134,7 @@ class KafkaSink:
         deadline = time.monotonic() + within_s
         try:
             if places:
-                _within(within_s, lambda left_s: producer.send_offsets_to_transaction(places, offsets.group, left_s))
+                _within(within_s, partial(_offsets_sent, producer, places, offsets.group))
         except KafkaException as error:
             raise producer_fault(error) from error
         try:
@@ -169,6 +173,32 @@ class KafkaSink:
             with suppress(KafkaException):
                 producer.purge()
                 producer.poll(0)
+
+
+def _offsets_sent(producer: Producer, places: list[Place], group: Any, within_s: float) -> None:
+    """Put the input offsets into the transaction.
+
+    In a thread of its own, which is left behind if need be: the client overlooks the call's time limit while it cannot
+    reach the group's coordinator, and may then be stuck for ever (librdkafka 2.16, issue 5456).
+
+    Raises:
+        DoubtError: it did not come back; the producer is of no use any more.
+    """
+    met: list[Exception] = []
+
+    def send() -> None:
+        try:
+            producer.send_offsets_to_transaction(places, group, within_s)
+        except Exception as error:
+            met.append(error)
+
+    sending = threading.Thread(target=send, name="send offsets", daemon=True)
+    sending.start()
+    sending.join(within_s + OVERDUE_S)
+    if sending.is_alive():
+        raise DoubtError(f"the client did not come back within {within_s + OVERDUE_S:.1f} s from sending the offsets")
+    if met:
+        raise met[0]
 
 
 def _within(seconds: float, call: Callable[[float], Any]) -> None:

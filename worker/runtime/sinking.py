@@ -47,13 +47,6 @@ class Portion:
 Batch = Mapping[Place, Portion]
 
 
-class Listener(Protocol):
-    """Told of partitions that go, from inside `Feed.poll`."""
-
-    def revoked(self, places: Collection[Place]) -> None:
-        """Drop what was read of partitions: they go to another process, or were lost."""
-
-
 class Feed(Protocol):
     """The topics, as far as they are assigned to this process. The loop calls it from one thread."""
 
@@ -61,8 +54,8 @@ class Feed(Protocol):
     def places(self) -> Collection[Place]:
         """All their partitions, whoever has them."""
 
-    def subscribe(self, listener: Listener) -> None:
-        """Begin to be assigned partitions."""
+    def subscribe(self) -> None:
+        """Begin to be assigned partitions; they come and go from inside `poll`, whatever of them was delivered."""
 
     def held(self) -> Collection[Place]:
         """Return assigned partitions that wait for `start`."""
@@ -141,9 +134,8 @@ class Sinking:
         self._backoff = Backoff(_BACKOFF_FIRST_S, _BACKOFF_LONGEST_S)
         self._failing_since: float | None = None
         self._stopping = False
-        # What the store has, of started partitions, and what was read beyond it.
+        # What the store has of the partitions that were started; those of them that went are still here.
         self._stored: dict[Place, int] = {}
-        self._gathered: dict[Place, list[InRecord]] = defaultdict(list)
         self._written_at = self._reported_at = clock.now()
         self._reported = 0
 
@@ -162,7 +154,7 @@ class Sinking:
         """
         try:
             until = self._feed.ends(self._feed.places) if once else None
-            self._feed.subscribe(self)
+            self._feed.subscribe()
             while not self._stopping:
                 try:
                     if not self._turn() and until is not None and self._through(until):
@@ -178,15 +170,15 @@ class Sinking:
         held = self._feed.held()
         if held:
             offsets = self._tables.offsets(held)
+            self._stored |= offsets
             self._feed.start(offsets)
-            self._stored |= {place: offset for place, offset in offsets.items() if place in self._feed.positions()}
-        self._gather()
-        wrote = self._write()
+        wrote = self._write(self._gather())
         self._report()
         return wrote
 
-    def _gather(self) -> None:
+    def _gather(self) -> Mapping[Place, list[InRecord]]:
         """Read until there is enough or the time is over; until the first record comes, for a short while."""
+        gathered: dict[Place, list[InRecord]] = defaultdict(list)
         count = size = 0
         ends_at = self._clock.now() + _POLL_S
         while count < self._records_max and size < self._bytes_max and not self._stopping:
@@ -194,29 +186,31 @@ class Sinking:
             if records and not count:
                 ends_at = self._clock.now() + self._interval_s
             for record in records:
-                self._gathered[record.topic, record.partition].append(record)
+                gathered[record.topic, record.partition].append(record)
                 size += len(record.value or b"")
             count += len(records)
             if self._clock.now() >= ends_at or self._feed.held():
-                return
+                break
+        return gathered
 
-    def _write(self) -> bool:
-        """Let the store take what was gathered; tell whether that was anything."""
+    def _write(self, gathered: Mapping[Place, list[InRecord]]) -> bool:
+        """Let the store take what was gathered; tell whether that was anything.
+
+        Of partitions that have gone meanwhile, or were assigned anew, there is no position: they are left out.
+        """
         batch = {
-            place: Portion(self._stored[place], end, self._gathered[place])
+            place: Portion(self._stored[place], end, gathered.get(place, []))
             for place, end in self._feed.positions().items()
             if end > self._stored[place]
         }
         count = sum(len(portion.records) for portion in batch.values())
         if not batch or (not count and self._clock.now() - self._written_at < _MARKERS_S):
             return False
-        self._gathered.clear()
         refused = self._tables.apply(batch)
         self._written_at = self._clock.now()
         if refused:
             log.warning("another process writes these partitions", extra={"partitions": sorted(map(str, refused))})
             self._feed.hold(batch)
-            self.revoked(batch)
             return True
         self._stored |= {place: portion.end for place, portion in batch.items()}
         self.records += count
@@ -231,22 +225,13 @@ class Sinking:
         offsets = self._tables.offsets(until)
         return all(offsets[place] >= end for place, end in until.items())
 
-    def revoked(self, places: Collection[Place]) -> None:
-        """Drop what was read of partitions."""
-        for place in places:
-            self._gathered.pop(place, None)
-            self._stored.pop(place, None)
-
     def _recover(self, error: RetryError) -> None:
         """Start everything anew after a pause, during which the group still hears of us.
 
         Raises:
             FatalError: it has gone on for too long.
         """
-        own = list(self._feed.positions())
-        self._feed.hold(own)
-        self._gathered.clear()
-        self._stored.clear()
+        self._feed.hold(list(self._feed.positions()))
         now = self._clock.now()
         if self._failing_since is None:
             self._failing_since = now
@@ -269,13 +254,16 @@ class Sinking:
         if took_s < _REPORT_S:
             return
         self._reported_at = now
+        own = list(self._feed.positions())
+        if not own:  # more processes than partitions
+            return
         try:
-            ends = self._feed.ends(self._stored)
+            ends = self._feed.ends(own)
         except RetryError as error:  # no broker: the client says more, and goes on by itself
             log.info("no ends", extra={"error": str(error)})
             return
         behind = {place: end - self._stored[place] for place, end in ends.items() if end > self._stored[place]}
-        self._tables.touch(self._stored.keys() - behind.keys())
+        self._tables.touch(ends.keys() - behind.keys())
         if not behind:
             self._succeeded()
         count, self._reported = self.records - self._reported, self.records
@@ -286,6 +274,6 @@ class Sinking:
                     "mutations": count,
                     "per_s": round(count / took_s),
                     "behind": sum(behind.values()),
-                    "partitions": len(self._stored),
+                    "partitions": len(own),
                 },
             )

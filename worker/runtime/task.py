@@ -61,6 +61,8 @@ class PartitionTask:
         self._rows: list[StateRow] = []
         # State rows of threads that are being forgotten.
         self._erased: list[StateRow] = []
+        # The open transaction holds parked records: who reads committed ones comes no further.
+        self._parks = False
 
     def begin(self) -> None:
         """Look at the restored store; see `Task`."""
@@ -139,6 +141,7 @@ class PartitionTask:
 
     def _set_aside(self, record: InRecord, fault: Fault, topic: str, out: _Out) -> None:
         self._tally["set_aside", fault.reason] += 1
+        self._parks |= topic == self._topics.parked
         out.append(set_aside(record, topic, fault.reason, fault.error))
 
     # Forget and unpark need all of the thread's changes to be in the store
@@ -158,7 +161,7 @@ class PartitionTask:
         return step.done and not step.rows
 
     def _unpark(self, thread_id: str, record: InRecord, out: _Out) -> bool:
-        if self._threads.is_touched(thread_id):
+        if self._parks or self._threads.is_touched(thread_id):
             return False
         thread = self._threads.get(thread_id)
         if thread.header.parked_from is None:
@@ -188,14 +191,14 @@ class PartitionTask:
         """Write the changed rows to the store, and shrink what is in memory to its bound."""
         if changelog_offset is not None:
             self.store.apply(self._rows, changelog_offset)
-        self._rows, self._erased = [], []
+        self._rows, self._erased, self._parks = [], [], False
         self._threads.committed()
         self._facts.settle()
         self._parking.forget_before(position)
 
     def forget(self) -> None:
         """Drop everything since the last checkpoint: the store still holds it as committed."""
-        self._rows, self._erased = [], []
+        self._rows, self._erased, self._parks = [], [], False
         self._threads.forget()
         self._facts.settle()
         self._placement.forget()

@@ -184,7 +184,8 @@ class Chaos:
             f"{len(inputs):,} input records over {len({record.key for record in inputs}):,} keys",
             f"{sum(record.value is None for record in inputs)} forgets; {len(found):,} output records",
             f"{sum(len(rows) for rows in wanted.rows.values()):,} state rows, compared in the changelog and on disk",
-            f"processes that ended unasked: {len(field.group.unasked)}",
+            f"workers that ended unasked: {len(field.group.unasked)}",
+            f"workers that fenced themselves: {field.group.fenced_themselves()}",
         ]
 
     def _compare_stores(self, deployment: Deployment, group: Group, views: dict[int, dict[bytes, bytes]]) -> None:

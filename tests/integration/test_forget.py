@@ -1,5 +1,6 @@
 """A null input value on a real broker: nothing of the thread is left, whatever is killed meanwhile (G9)."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,11 +115,12 @@ def test_compaction_leaves_no_record_of_the_thread(compacting: Deployment) -> No
     compacting.until_through()
     had = [any(key.startswith(b"forgotten%2Fthread/") for key in _keys(compacting, topic)) for topic in topics]
     compacting.forget(T)
-    filled = iter(range(10**6))
+    ordinals = itertools.count()
 
     def gone() -> bool:
-        # Each new record lets the brokers close the segment before it, which alone is compacted.
-        compacting.publish([("filler", at, event("task_started", turn_id="same")) for at in (next(filled),)])
+        # Only closed segments are compacted, and only a new record in its topic lets a broker close one.
+        filler = (event("task_started", turn_id="same"), event("agent_message"))
+        compacting.publish(("filler", next(ordinals), line) for line in filler)
         return not any(key.startswith(b"forgotten%2Fthread/") for topic in topics for key in _keys(compacting, topic))
 
     until(gone, 120, "compaction removes the thread's records")

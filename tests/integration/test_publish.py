@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -308,7 +309,11 @@ def test_a_stop_before_the_end_is_no_success(
 
     assert code == 1
     assert "error: stopped before the end; publish again: what comes twice counts once" in " ".join(said.split())
-    assert _records(deployment) == _expected(_id(1), list(RolloutFile(path).lines())[:sent])
+    # The broker may have written one more batch, whose acknowledgement nobody waited for.
+    there = _records(deployment)
+
+    assert len(there) >= sent
+    assert there == _expected(_id(1), list(RolloutFile(path).lines())[: len(there)])
 
 
 # Wrong use
@@ -518,8 +523,8 @@ def test_a_broker_that_dies_costs_no_line_and_no_order(tmp_path: Path) -> None:
     files = [_rollout(tmp_path / "sessions", number, 8_000) for number in range(6)]
     home = tmp_path / "home"
     options = {**SLOW, "message.timeout.ms": 1_500}
-    with LocalCluster() as cluster:
-        deployment = Deployment(cluster.bootstrap_servers, "dies")
+    with LocalCluster() as cluster, ExitStack() as stack:
+        deployment = stack.enter_context(closing(Deployment(cluster.bootstrap_servers, "dies")))
         following = Publishing(deployment, "--follow", tmp_path / "sessions", home=home, options=options)
         _until_there(deployment, 2_000, "some lines")
         cluster.kill()

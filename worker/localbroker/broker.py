@@ -158,15 +158,17 @@ class LocalBroker:
         self._process = None
 
     def quote(self) -> str:
-        """Return the last lines logged since the last start, or, if there are errors, the first one's and what follows.
+        """Return the last lines logged since the last start, or, if there are errors, the first fatal one and on.
 
-        A node that fails logs far more about its orderly end than about the cause.
+        A node that fails logs far more about its orderly end than about the cause; one that comes back after a kill
+        logs errors that are none.
         """
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, self.log.stat().st_size - SEARCHED_BYTES_MAX))
             lines = log.read().decode(errors="replace").splitlines()
         errors = [at for at, line in enumerate(lines) if _ERROR.match(line)]
-        quoted = lines[errors[0] :][:QUOTED_LINES_MAX] if errors else lines[-QUOTED_LINES_MAX:]
+        fatal = [at for at in errors if "fatal" in lines[at].lower()] or errors
+        quoted = lines[fatal[0] :][:QUOTED_LINES_MAX] if fatal else lines[-QUOTED_LINES_MAX:]
         return "\n".join(quoted)
 
     def _alive(self) -> subprocess.Popen[bytes]:

@@ -29,7 +29,8 @@ class World:
 
     places = PLACES
 
-    def __init__(self, script: Iterator[Step]) -> None:
+    def __init__(self, script: Iterator[Step], chunk: int = 3) -> None:
+        self.chunk = chunk
         self.taken: dict[Place, list[InRecord]] = {place: [] for place in PLACES}
         self.stored = dict.fromkeys(PLACES, 0)
         self.touched: set[Place] = set()
@@ -65,7 +66,7 @@ class World:
         next(self._script, World.own_all)(self)
         found: list[InRecord] = []
         for place, position in self._positions.items():
-            records = [record for record in LOG[place] if record.offset >= position][:3]
+            records = [record for record in LOG[place] if record.offset >= position][: self.chunk]
             self._positions[place] = records[-1].offset + 1 if records else END
             found += records
         return found[:records_max] if len(found) <= records_max else self._cut(found, records_max)
@@ -161,15 +162,32 @@ STEPS = st.one_of(
 )
 
 
-@given(st.lists(STEPS, max_size=40), st.integers(1, 10), st.integers(1, 100))
-def test_each_record_is_taken_once_and_in_order(script: list[Step], records_max: int, bytes_max: int) -> None:
-    world = World(iter(script))
-    loop = sinking(world, records_max=records_max, bytes_max=bytes_max)
-    loop.run(once=True)
+@given(
+    st.lists(STEPS, max_size=40),
+    st.integers(1, 8),
+    st.fixed_dictionaries(
+        {
+            "records_max": st.integers(1, 30),
+            "bytes_max": st.integers(1, 300),
+            "interval_s": st.sampled_from([0.0, 0.03, 0.2]),
+        }
+    ),
+)
+def test_each_record_is_taken_once_and_in_order(script: list[Step], chunk: int, options: dict[str, Any]) -> None:
+    world = World(iter(script), chunk)
+    sinking(world, **options).run(once=True)
 
     assert world.taken == LOG
     assert world.stored == dict.fromkeys(PLACES, END)
     assert world.closed == 2
+
+
+def test_what_another_process_took_meanwhile_is_not_taken_again() -> None:
+    take = [lambda world, place=place: world.another_takes(place) for place in PLACES]
+    world = World(iter([World.own_all, take[0], World.own_all, take[1], take[2], take[0]]))
+    sinking(world).run(once=True)
+
+    assert world.taken == LOG
 
 
 def test_a_loop_that_is_stopped_ends_after_its_transaction() -> None:

@@ -115,28 +115,28 @@ def test_a_transaction_marker_and_a_compacted_hole_at_the_tail_and_an_empty_part
         own = [("t", at, event("agent_message", message=str(at))) for at in range(300)]
         gone = [("8", at, event("agent_message", message=str(at))) for at in range(300)]
         worker = deployment.start()
+        # All on partition 1.
         deployment.publish([*own[:200], *gone])
         deployment.forget("8")
         deployment.until_through()
         worker.terminate()
-        filled = {record.partition for record in deployment.input()}
         written = _written(deployment)
 
         def compacted() -> bool:
-            with _foreign_transaction(deployment, min(filled)) as foreign:
+            with _foreign_transaction(deployment, 1) as foreign:
                 foreign.abort_transaction(30)
-            return _written(deployment) < written / 3
+            return _written(deployment) < written / 2
 
         until(compacted, 120, "compaction makes holes")
         shutil.rmtree(deployment.state())
         again = deployment.start()
         rows = _restored(again, 2)
+        left = _written(deployment)
         deployment.publish(own[200:])
         deployment.until_through()
 
-        assert len(filled) == 1
-        assert rows == {min(filled): _rows(again)[min(filled)], 1 - min(filled): 0}
-        assert 0 < rows[min(filled)] < written / 3
+        assert {record.partition for record in deployment.input()} == {1}
+        assert rows == {0: 0, 1: left}
         assert deployment.audit() == []
         deployment.close()
 
@@ -151,17 +151,18 @@ def _cut(file: Path) -> None:
 
 
 def _flipped(file: Path) -> None:
-    chance, data = random.Random(1), bytearray(file.read_bytes())
-    for at in range(3 * 4096, len(data), 4096):  # behind the first pages, in each page
-        data[at + chance.randrange(64, 4096)] ^= 0xFF
+    """Change a byte in the value of each thread's header."""
+    with lmdb.open(str(file.parent), max_dbs=2) as opened:
+        rows = opened.open_db(b"rows", create=False)
+        with opened.begin(db=rows) as reading:
+            values = [bytes(found) for key, found in reading.cursor() if key.endswith(b"/h")]
+    data = file.read_bytes()
+    for found in values:
+        data = data.replace(found, found[:-1] + bytes([found[-1] ^ 1]))
     file.write_bytes(data)
 
 
-def _emptied(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-@pytest.mark.parametrize("harm", [_garbage, _cut, _flipped, _emptied])
+@pytest.mark.parametrize("harm", [_garbage, _cut, _flipped])
 def test_a_damaged_store_is_rebuilt_from_the_changelog_and_that_is_said(
     deployment: Deployment, harm: Callable[[Path], None]
 ) -> None:
@@ -235,7 +236,7 @@ def _made(deployment: Deployment) -> bool:
 
 
 def test_a_changelog_that_is_deleted_under_a_running_worker_stops_it(deployment: Deployment) -> None:
-    worker = deployment.start(KAFKA__OPTIONS='{"topic.metadata.refresh.interval.ms": 500}')
+    worker = deployment.start(LOOP__GIVE_UP_AFTER_S=10)
     deployment.publish(LINES[:200])
     deployment.until_through()
     changelog = deployment.names.changelog
@@ -243,4 +244,5 @@ def test_a_changelog_that_is_deleted_under_a_running_worker_stops_it(deployment:
     deployment.publish(LINES[200:400])
 
     assert worker.wait(120) == 1
-    assert changelog in worker.error()
+    # As one or the other of its clients meets it first.
+    assert any(said in worker.error() for said in ("run `thread-history-worker topics check`", f"how far {changelog}"))

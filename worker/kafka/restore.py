@@ -70,6 +70,8 @@ class KafkaRestorer:
             ),
         )
         self._partitions: dict[int, _Partition] = {}
+        self._give_up_after_s = settings.loop.give_up_after_s
+        self._waits_since: float | None = None
         self._retry_at = 0.0
         self._told_at = -_TELL_S
 
@@ -109,11 +111,18 @@ class KafkaRestorer:
         except RetryError as error:
             # Another's open transaction, or no broker: other partitions go on meanwhile.
             now = time.monotonic()
+            self._waits_since = self._waits_since or now
+            if now - self._waits_since > self._give_up_after_s:
+                raise FatalError(
+                    f"gave up after {now - self._waits_since:.0f} s of asking how far {self._changelog} must be read "
+                    f"(loop.give_up_after_s); the last: {error}"
+                ) from error
             if now - self._told_at > _TELL_S:
                 self._told_at = now
                 log.warning("restore waits", extra={"partitions": new, "error": str(error)})
             self._retry_at = now + _RETRY_S
             return
+        self._waits_since = None
         for number in new:
             self._aim_at(number, committed[number], begins[self._changelog, number], ends[self._changelog, number])
         filled = [number for number in new if ends[self._changelog, number]]

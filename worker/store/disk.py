@@ -87,9 +87,13 @@ class DiskStore:
         self._env = lmdb.open(
             str(self._folder), map_size=self._bytes_max, max_dbs=2, sync=False, metasync=False, max_readers=8
         )
+        self._reading: Any = None
+        pages = self._env.info()["last_pgno"] + 1
+        if (self._folder / "data.mdb").stat().st_size < pages * self._env.stat()["psize"]:
+            # To look at a page behind its end would end the process (SIGBUS).
+            raise ValueError("the file is cut")
         self._rows = self._env.open_db(b"rows")
         self._facts = self._env.open_db(b"facts")
-        self._reading: Any = None
         self._offset = int(self._fact(b"offset") or 0)
 
     def _distrust(self) -> str:

@@ -152,9 +152,11 @@ class PostgresServer:
         """End it: orderly, or immediately, so that the next start recovers from the log as after a crash."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
-            self._process.wait(30)
+        # Before the wait: a process that was waited for may give its id to another, which the leash must not hit.
         if self._leash is not None:
             self._leash.release()
+        if self._process is not None:
+            self._process.wait(30)
         self._process = self._leash = None
 
     def close(self) -> None:

@@ -45,16 +45,27 @@ class Statements:
             arrays=SQL(", ").join([*texts, *numbers]),
             same=_each("known.{0} = gone.{0}", key, " AND "),
         )
-        self.stage = SQL("CREATE TEMP TABLE {staged} (LIKE {table}) ON COMMIT DELETE ROWS").format(**names)
+        self._staging = SQL("CREATE TEMP TABLE {staged} (LIKE {table}) ON COMMIT DELETE ROWS").format(**names)
+
+    def prepare(self, connection: Connection) -> None:
+        """Make a new connection ready."""
+        connection.execute(self._staging)
+
+    def stage(self, connection: Connection, changes: Changes) -> None:
+        """Send rows for `run`; nobody waits for what this does.
+
+        A process that is frozen while it copies holds its transaction open for as long as it is, whatever the server's
+        timeouts: so no lock that others need may be held here.
+        """
+        if changes.rows:
+            with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+                for row in changes.rows:
+                    copy.write_row(row)
 
     def run(self, connection: Connection, changes: Changes) -> None:
-        """Write and delete rows, inside a transaction on a connection where `stage` was executed."""
+        """Write the rows that were staged in this transaction, and delete others."""
         if changes.rows:
-            with connection.cursor() as cursor:
-                with cursor.copy(self._copy) as copy:
-                    for row in changes.rows:
-                        copy.write_row(row)
-                cursor.execute(self._upsert)
+            connection.execute(self._upsert)
         if changes.removals:
             connection.execute(self._delete, [list(column) for column in zip(*changes.removals, strict=True)])
 

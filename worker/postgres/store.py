@@ -64,13 +64,13 @@ class PostgresTables:
                 self._empty()
         except FatalError as error:
             raise ConfigError(f"{error}; the user needs the rights that docs/postgres.md names") from error
-        self._session.prepare = self._stage
+        self._session.prepare = self._prepare
         self._session.close()
         return applied
 
-    def _stage(self, connection: Connection) -> None:
+    def _prepare(self, connection: Connection) -> None:
         for statements in self._statements.values():
-            connection.execute(statements.stage)
+            statements.prepare(connection)
 
     def _empty(self) -> None:
         with self._session.transaction() as connection:
@@ -124,10 +124,12 @@ class PostgresTables:
             records[topic] += portion.records
         work = [(topic, changes(self._tables[topic], some, self._decode)) for topic, some in records.items()]
         with self._session.transaction() as connection:
+            for topic, found in work:
+                self._statements[topic].stage(connection, found)
             known = progress.locked(connection, batch)
             refused = [place for place, portion in batch.items() if known.get(place) != portion.start]
             if refused:
-                return refused
+                return refused  # what was staged goes with the transaction
             for topic, found in work:
                 self._statements[topic].run(connection, found)
             progress.move(connection, {place: portion.end for place, portion in batch.items()})

@@ -157,10 +157,10 @@ class Chaos:
     def _judge(self, deployment: Deployment, field: Field, watch: Watch) -> None:
         """Audit what there is."""
         self.note("the group is through; auditing")
-        names, audit = deployment.names, self.audit
+        names, audit, group = deployment.names, self.audit, field.group
         # While the workers still run, so that they are not through because they ended.
         inputs = deployment.input()
-        field.group.stop()
+        group.stop()
         topics = [*names.projections.values(), names.dead_letters, names.parked]
         found = read_all(deployment.settings.kafka, topics)
         deadline = time.monotonic() + _SEEN_S
@@ -172,9 +172,9 @@ class Chaos:
         check_sequences(audit, [record for record in found if record.topic in names.projections.values()])
         compare_views(audit, found, wanted.outputs, names.projections.values())
         views = compare_state(audit, read_all(deployment.settings.kafka, [names.changelog]), wanted.rows)
-        self._compare_stores(deployment, field.group, views)
+        self._compare_stores(deployment, group, views)
         check_seen(audit, watch.offsets, found)
-        audit.add("not as promised", field.group.findings)
+        audit.add("not as promised", group.findings)
         written = [(record.timestamp_ms or 0) / 1000 for record in inputs]
         self.table = report.rows(field.injections, written, audit, watch.gaps, self._end_at)
         left_out = field.cluster.markers_left_out()
@@ -185,7 +185,6 @@ class Chaos:
             f"{sum(record.value is None for record in inputs)} forgets; {len(found):,} output records",
             f"{sum(len(rows) for rows in wanted.rows.values()):,} state rows, compared in the changelog and on disk",
             f"workers that ended unasked: {len(field.group.unasked)}",
-            f"workers that fenced themselves: {field.group.fenced_themselves()}",
         ]
 
     def _compare_stores(self, deployment: Deployment, group: Group, views: dict[int, dict[bytes, bytes]]) -> None:

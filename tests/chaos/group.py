@@ -19,7 +19,6 @@ _WATCH_S = 0.1
 # A worker that ended unasked is started again after this.
 _AGAIN_S = 1.0
 STOP_S = 10.0
-_SUPERSEDED = "superseded"
 
 
 class Process:
@@ -218,16 +217,11 @@ class Group:
         words = _last_words(slot.process)
         self.unasked.append((code, words))
         self._note(f"worker {slot.instance} ended unasked with {code}: {words}")
-        # 2 is what a start in the middle of a broker's trouble may end with. 0 with this word is a worker that fenced
-        # itself: of two requests of one client to join, the later fences the earlier. A supervisor starts both again.
-        if code != 2 and not (code == 0 and _SUPERSEDED in words):
+        # 2 is what a start in the middle of a broker's trouble may end with, and a supervisor tries again.
+        if code != 2:
             self.findings.append(f"worker {slot.instance} ended unasked with {code}: {words}")
         if not self._ending.wait(_AGAIN_S):
             self.start(slot)
-
-    def fenced_themselves(self) -> int:
-        """Return how many workers took themselves for superseded while nobody else had their name."""
-        return sum(code == 0 and _SUPERSEDED in words for code, words in self.unasked)
 
     def last_folders(self) -> list[Path]:
         """Return where the states of those are that run, or ran last."""

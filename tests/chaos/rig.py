@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
 
 from tests.chaos.group import Process
 from worker import app
@@ -134,7 +136,15 @@ class Rig:
             count += len(some)
         if producer.flush(_FLUSH_S):
             raise TimeoutError("the changelog was not filled in time")
+        self._commit_beginnings()
         return count
+
+    def _commit_beginnings(self) -> None:
+        """Commit offset 0 of the input, since state without committed input is refused."""
+        places = [Place(self.names.input, partition, 0) for partition in range(self.partitions)]
+        offsets = ConsumerGroupTopicPartitions(self.settings.group, places)
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        admin.alter_consumer_group_offsets([offsets])[self.settings.group].result(_FLUSH_S)
 
     def close(self) -> None:
         """End what runs."""
@@ -170,8 +180,9 @@ def timed(condition: Callable[[], bool], within_s: float, process: Process) -> f
 def anonymous_mb(pid: int) -> float:
     """Return a process' anonymous resident memory, in MB (10⁶ bytes)."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
-    return int(line.split()[1]) * 1_024 / 1e6
+    # A process that ended and was not waited for has none.
+    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("RssAnon:")]
+    return int(sizes[0]) * 1_024 / 1e6 if sizes else 0.0
 
 
 def stop(process: Process, within_s: float) -> tuple[float, int | None]:

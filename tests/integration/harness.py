@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from confluent_kafka import Producer
@@ -47,16 +47,24 @@ Lines = Iterable[tuple[str, int, bytes]]
 ByThread = dict[tuple[str, str], list[tuple[bytes | None, bytes | None, Headers]]]
 
 
-def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
+class Speaker(Protocol):
+    """What can show its log."""
+
+    def said(self) -> str:
+        """Return what it logged."""
+
+
+def until(condition: Callable[[], bool], within_s: float, what: str, *speakers: Speaker) -> None:
     """Wait for a condition.
 
     Raises:
-        TimeoutError: it did not come true.
+        TimeoutError: it did not come true; with what the speakers logged until now.
     """
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {within_s:g} s: {what}")
+            logs = "".join(f"\n{speaker.said()}" for speaker in speakers)
+            raise TimeoutError(f"not within {within_s:g} s: {what}{logs}")
         time.sleep(0.05)
 
 
@@ -227,7 +235,7 @@ class Deployment:
 
     def until_through(self, within_s: float = 60.0) -> None:
         """Wait until the group has committed everything there is."""
-        until(lambda: self.lag() == 0, within_s, f"group through its input\n{self.said()}")
+        until(lambda: self.lag() == 0, within_s, "group through its input", self)
 
     def said(self) -> str:
         """Return what the workers logged."""

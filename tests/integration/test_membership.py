@@ -3,11 +3,13 @@
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
+from confluent_kafka import Consumer
 from confluent_kafka.admin import NewPartitions
 
-from tests.integration.harness import Deployment, WorkerProcess, interleaved, until, vector_threads
+from tests.integration.harness import TIMERS, Deployment, WorkerProcess, interleaved, until, vector_threads
 from worker.localbroker.cluster import LocalCluster
 
 pytestmark = pytest.mark.integration
@@ -21,7 +23,7 @@ def own_cluster() -> Iterator[LocalCluster]:
 
 
 def _runs(worker: WorkerProcess) -> None:
-    until(lambda: len(worker.told("partition runs")) >= 4, 60, f"all partitions run\n{worker.said()}")
+    until(lambda: len(worker.told("partition runs")) >= 4, 60, "all partitions run", worker)
 
 
 def test_a_zombie_publishes_nothing_more_and_takes_its_place_again(deployment: Deployment) -> None:
@@ -38,7 +40,7 @@ def test_a_zombie_publishes_nothing_more_and_takes_its_place_again(deployment: D
     zombie.signal(signal.SIGCONT)
     deployment.publish(lines[2 * third :])
     deployment.until_through()
-    until(lambda: len(zombie.told("partition runs")) > 4, 60, f"it has partitions again\n{zombie.said()}")
+    until(lambda: len(zombie.told("partition runs")) > 4, 60, "it has partitions again", zombie)
     deployment.publish(("late", at, line) for at, (_, _, line) in enumerate(lines[:100]))
     deployment.until_through()
 
@@ -61,6 +63,38 @@ def test_a_second_process_of_one_name_supersedes_the_first_which_says_so(deploym
     assert second.alive()
     assert "fenced" not in second.said()
     assert deployment.audit() == []
+
+
+def test_a_worker_whose_name_was_taken_by_nobody_who_stays_joins_anew(deployment: Deployment) -> None:
+    lines = list(interleaved(vector_threads()))
+    worker = deployment.start()
+    _runs(worker)
+    deployment.publish(lines[: len(lines) // 2])
+    _join_and_go(deployment, "0")
+    deployment.publish(lines[len(lines) // 2 :])
+    until(lambda: len(worker.told("partition runs")) == 8, 60, "all partitions run again", worker)
+    deployment.until_through()
+
+    assert worker.alive()
+    assert len(worker.told("nobody else holds the name: joining anew")) == 1
+    assert deployment.audit() == []
+
+
+def _join_and_go(deployment: Deployment, instance: str) -> None:
+    """Take a worker's name in the group; a static member that closes does not leave."""
+    settings = deployment.settings
+    ghost = Consumer(
+        {
+            "bootstrap.servers": settings.kafka.bootstrap_servers,
+            "group.id": settings.group,
+            "group.instance.id": f"{settings.group}-{instance}",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": TIMERS["KAFKA__SESSION_TIMEOUT_MS"],
+        }
+    )
+    ghost.subscribe([deployment.names.input])
+    until(lambda: ghost.poll(0.1) is not None or bool(ghost.assignment()), 30, "it took the name")
+    ghost.close()
 
 
 def _six_partitions(deployment: Deployment, *topics: str) -> None:
@@ -121,12 +155,21 @@ def test_sigterm_under_full_load_ends_a_worker_in_time_with_exit_code_zero(deplo
 def test_sigterm_while_the_broker_does_not_answer_ends_a_worker_in_time_with_exit_code_one(
     own_cluster: LocalCluster, when: str
 ) -> None:
-    deployment = Deployment(own_cluster.bootstrap_servers, f"deaf-{when}", LOOP__GIVE_UP_AFTER_S=60)
-    deployment.publish(interleaved(vector_threads(copies=3)))
+    # Transactions long enough to be met in the middle.
+    made = Deployment(
+        own_cluster.bootstrap_servers, f"deaf-{when}", LOOP__GIVE_UP_AFTER_S=60, LOOP__COMMIT_INTERVAL_S=1.5
+    )
+    with closing(made) as deployment:
+        _stopped_while_the_broker_is_deaf(own_cluster, deployment, when)
+
+
+def _stopped_while_the_broker_is_deaf(own_cluster: LocalCluster, deployment: Deployment, when: str) -> None:
+    deployment.publish(interleaved(vector_threads(copies=8)))
     worker = deployment.start()
     until(lambda: "worker starts" in worker.said(), 30, "it starts")
     if when != "starting":
         until(lambda: any(found > 0 for found in deployment.committed().values()), 30, "it works")
+        time.sleep(0.3)
     own_cluster.nodes[0].pause()
     try:
         if when != "working":
@@ -139,7 +182,6 @@ def test_sigterm_while_the_broker_does_not_answer_ends_a_worker_in_time_with_exi
     deployment.start()
     deployment.until_through()
 
-    assert (code, took_s < 10) == (1, True)
+    assert (code, took_s < 10) == (1, True), worker.said()
     assert "a successor goes on" in worker.error()
     assert deployment.audit() == []
-    deployment.close()

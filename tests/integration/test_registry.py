@@ -197,7 +197,8 @@ def test_confluents_deserialiser_reads_what_a_worker_writes(framed: Deployment, 
     framed.start()
     framed.until_through()
     found = values_of(framed)
-    deserialiser = AvroDeserializer(client)
+    # By the topic's name, else it asks the registry for associations with every value.
+    deserialiser = AvroDeserializer(client, conf={"subject.name.strategy": topic_subject_name_strategy})
     decode = app.value_decoder(framed.settings)
     nested = {framed.names.projections[name]: to_nested(schema(name).source) for name in framed.names.projections}
 
@@ -310,7 +311,7 @@ def test_an_append_waits_for_the_registry_that_knows_its_schema(
     deployment = deployed(bootstrap, guarded(guard, tmp_path, timeout_s=1))
     try:
         worker = deployment.start()
-        until(lambda: "partition runs" in worker.said(), 30, f"the worker runs\n{worker.said()}")
+        until(lambda: "partition runs" in worker.said(), 30, "the worker runs", worker)
         guard.down = True
         Appender(deployment, client).send("t", event("task_started"))
         until(lambda: "cannot be looked up" in worker.said(), 30, "it notices")

@@ -97,7 +97,7 @@ def test_a_sink_survives_its_database_and_goes_on_where_it_was(
     deployment.until_through()
     until(lambda: "trying again" in sink.said(), 30, "the sink notices")
     postgres.start()
-    until(lambda: sinks.differing() == [], 60, f"the tables catch up\n{sink.said()}")
+    until(lambda: sinks.differing() == [], 60, "the tables catch up", sink)
     code = sink.terminate()
 
     assert code == 0
@@ -124,16 +124,16 @@ def test_several_sinks_share_the_partitions_and_take_over_from_one_that_is_kille
     runs(second)
     deployment.publish(lines[:third])
     deployment.until_through()
-    until(lambda: sinks.differing() == [], 60, f"both keep up\n{sinks.said()}")
+    until(lambda: sinks.differing() == [], 60, "both keep up", sinks)
     first.signal(signal.SIGSTOP)
     deployment.publish(lines[third : 2 * third])
     deployment.until_through()
-    until(lambda: sinks.differing() == [], 60, f"the other takes over\n{sinks.said()}")
+    until(lambda: sinks.differing() == [], 60, "the other takes over", sinks)
     first.signal(signal.SIGCONT)
     second.kill()
     deployment.publish(lines[2 * third :])
     deployment.until_through()
-    until(lambda: sinks.differing() == [], 60, f"the one that was frozen goes on\n{sinks.said()}")
+    until(lambda: sinks.differing() == [], 60, "the one that was frozen goes on", sinks)
 
     assert first.terminate() == 0
 

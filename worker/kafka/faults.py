@@ -17,7 +17,7 @@ _FORBIDDEN = frozenset({
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 })  # fmt: skip
 # The committed offset, or the one asked for, is not in the topic any more.
-_OFFSET_GONE = frozenset({
+OFFSET_GONE = frozenset({
     KafkaError._AUTO_OFFSET_RESET,
     KafkaError.OFFSET_OUT_OF_RANGE,
 })  # fmt: skip
@@ -38,7 +38,7 @@ def consumer_fault(error: KafkaError) -> WorkerError | None:
         return SupersededError("another process joined the group under this worker's name (group and instance)")
     if code in _FORBIDDEN:
         return FatalError(f"Kafka refuses: {text}; grant the worker's ACLs")
-    if code in _OFFSET_GONE:
+    if code in OFFSET_GONE:
         return FatalError(f"records between the committed offset and the topic's beginning are gone: {text}")
     if code in _TOPIC_GONE:
         return FatalError(f"a topic is gone: {text}; run `thread-history-worker topics check`")

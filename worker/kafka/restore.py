@@ -71,6 +71,7 @@ class KafkaRestorer:
         )
         self._partitions: dict[int, _Partition] = {}
         self._give_up_after_s = settings.loop.give_up_after_s
+        self._on_lost_offset = settings.on_lost_offset
         self._waits_since: float | None = None
         self._retry_at = 0.0
         self._told_at = -_TELL_S
@@ -95,9 +96,31 @@ class KafkaRestorer:
         done = {number: found for number, found in self._partitions.items() if found.done}
         self.drop(done)
         for number, found in done.items():
+            if found.committed is None:
+                self._insist_on_no_rows(number, found.store)
             seconds = time.monotonic() - found.began_at
             log.info("restored", extra={"partition": number, "rows": found.rows, "seconds": round(seconds, 2)})
         return {number: found.committed for number, found in done.items()}
+
+    def _insist_on_no_rows(self, number: int, store: StateStore) -> None:
+        """See that there is no state of input that the group does not know to have read.
+
+        Raises:
+            FatalError: there is, and nobody said what to do.
+        """
+        if next(iter(store.scan(b"")), None) is None:
+            return
+        told = (
+            f"the group has no committed offset for input partition {number}, and its state in {self._changelog} is of "
+            "records it has read: its offsets expired, or the input topic was made anew"
+        )
+        if self._on_lost_offset == "fail":
+            raise FatalError(
+                f"{told}. Set the offset with kafka-consumer-groups --reset-offsets; or start with --on-lost-offset "
+                "skip (on_lost_offset) to go on at the topic's beginning, where lines that come again count once if "
+                "they state their ordinal; or let a new group derive everything again (another --group)"
+            )
+        log.warning("input offset lost, skipping", extra={"partition": number, "told": told})
 
     def _aim(self) -> None:
         """Fetch the committed offsets and then the targets of partitions that are new."""

@@ -1,6 +1,7 @@
 """The input topic as a member of the consumer group (implements `worker.runtime.ports.Source`)."""
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -10,9 +11,9 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
 from worker.config import Settings
-from worker.errors import FatalError, RetryError
+from worker.errors import FatalError, RetryError, SupersededError
 from worker.kafka.client import client, client_options
-from worker.kafka.faults import consumer_fault
+from worker.kafka.faults import OFFSET_GONE, consumer_fault
 from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import in_record, take
 from worker.model.record import InRecord
@@ -22,6 +23,11 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_MS_MAX = 3_000
 _COMMITTED_S = 5.0
+_CALL_S = 5.0
+_ASK_EVERY_S = 1.0
+# The broker ends a silent member's session a little late.
+_SESSION_MARGIN_S = 3.0
+_WAITING = "fenced in the group: waiting whether another process holds this worker's name"
 # What the client may hold ahead of us.
 _QUEUED_KB = 16_384
 
@@ -42,31 +48,34 @@ class KafkaSource:
         self._topic = topic
         self._group = settings.group
         self._on_lost_offset = settings.on_lost_offset
+        self._member = settings.member
+        self._session_s = kafka.session_timeout_ms / 1000
         self._admin = client(AdminClient, client_options(kafka, client_id=settings.member))
-        self._consumer = client(
-            Consumer,
-            {
-                "queued.max.messages.kbytes": _QUEUED_KB,
-                "fetch.wait.max.ms": 100,
-            }
-            | client_options(
-                kafka,
-                client_id=settings.member,
-                group_id=settings.group,
-                group_instance_id=settings.member,
-                group_protocol="classic",
-                partition_assignment_strategy="cooperative-sticky",
-                session_timeout_ms=kafka.session_timeout_ms,
-                heartbeat_interval_ms=heartbeat_ms(kafka.session_timeout_ms),
-                max_poll_interval_ms=kafka.max_poll_interval_ms,
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                enable_partition_eof=True,
-                auto_offset_reset="error",
-                isolation_level="read_committed",
-            ),
+        self._options = {
+            "queued.max.messages.kbytes": _QUEUED_KB,
+            "fetch.wait.max.ms": 100,
+        } | client_options(
+            kafka,
+            client_id=settings.member,
+            group_id=settings.group,
+            group_instance_id=settings.member,
+            group_protocol="classic",
+            partition_assignment_strategy="cooperative-sticky",
+            session_timeout_ms=kafka.session_timeout_ms,
+            heartbeat_interval_ms=heartbeat_ms(kafka.session_timeout_ms),
+            max_poll_interval_ms=kafka.max_poll_interval_ms,
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            enable_partition_eof=True,
+            auto_offset_reset="error",
+            isolation_level="read_committed",
         )
+        self._consumer = client(Consumer, self._options)
         self._listener: Listener | None = None
+        self._assigned: set[int] = set()
+        # That we were fenced in the group, and since when.
+        self._superseded: SupersededError | None = None
+        self._superseded_at = 0.0
         # The next offset to deliver, of partitions that were started.
         self._positions: dict[int, int] = {}
         # Partitions that have delivered a record since they were assigned or held.
@@ -81,6 +90,15 @@ class KafkaSource:
 
     def poll(self, records_max: int, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
         """Return records by partition; waits only when there is none."""
+        if self._superseded is not None:
+            self._wait_for_successor(self._superseded)
+        try:
+            return self._polled(records_max, wait_s)
+        except SupersededError as error:
+            self._give_way(error)
+            raise RetryError(_WAITING) from error
+
+    def _polled(self, records_max: int, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
         found: dict[int, list[InRecord]] = defaultdict(list)
         for message in take(self._consumer, records_max, wait_s):
             error = message.error()
@@ -102,10 +120,57 @@ class KafkaSource:
             if offset > self._positions.get(partition, offset):
                 self._positions[partition] = offset
             return
+        if error.code() in OFFSET_GONE:
+            # What is to be done is found when the committed offset is looked at again.
+            raise RetryError(f"records were removed before they were read: {error.str()}")
         fault = consumer_fault(error)
         if fault is not None:
             raise fault
         log.warning("consumer", extra={"error": error.str()})
+
+    # Of two requests to join under one static name the later fences the earlier. Another process may have sent it, and
+    # so may we: the client asks again when it got no answer, and a line that was stalled delivers both. Then nobody
+    # speaks for the member that the group has, and it is gone when its session ends.
+
+    def _give_way(self, error: SupersededError) -> None:
+        """Let go of everything, and see whether somebody holds our name."""
+        listener, self._listener = self._listener, None
+        assigned = sorted(self._assigned)
+        self._consumer.close()
+        self._consumer = client(Consumer, self._options)
+        self._forget(assigned)
+        self._assigned.clear()
+        self._superseded = error
+        self._superseded_at = time.monotonic()
+        self._listener = listener
+        if listener is not None:
+            listener.lost(assigned)
+
+    def _wait_for_successor(self, error: SupersededError) -> None:
+        """Wait a moment; join anew once nobody holds our name any more.
+
+        Raises:
+            RetryError: that is not known yet; nothing may be done under our name meanwhile.
+            SupersededError: somebody still holds it after a session's time.
+        """
+        time.sleep(_ASK_EVERY_S)
+        held = self._is_held()
+        if held and time.monotonic() - self._superseded_at > self._session_s + _SESSION_MARGIN_S:
+            raise error
+        if held is not False or self._listener is None:
+            raise RetryError(_WAITING)
+        log.warning("nobody else holds the name: joining anew")
+        self._superseded = None
+        self.subscribe(self._listener)
+
+    def _is_held(self) -> bool | None:
+        """Tell whether the group has a member of our name; None when nobody answers."""
+        answer = self._admin.describe_consumer_groups([self._group], request_timeout=_CALL_S)[self._group]
+        try:
+            return any(member.group_instance_id == self._member for member in answer.result().members)
+        except KafkaException as error:
+            log.warning("the group cannot be described", extra={"error": error.args[0].str()})
+            return None
 
     def committed(self, partitions: Collection[int]) -> dict[int, int | None]:
         """Return the committed offsets; waits for transactions that are still open over them."""
@@ -178,6 +243,7 @@ class KafkaSource:
         # From the beginning, so that whatever is fetched before the pause takes hold lies before the start offset.
         consumer.incremental_assign([Place(place.topic, place.partition, OFFSET_BEGINNING) for place in places])
         consumer.pause(places)
+        self._assigned.update(_numbers(places))
         if self._listener is not None:
             self._listener.assigned(_numbers(places))
 
@@ -193,6 +259,7 @@ class KafkaSource:
 
     def _drop(self, consumer: Consumer, places: list[Place]) -> None:
         self._forget(_numbers(places))
+        self._assigned.difference_update(_numbers(places))
         consumer.incremental_unassign(places)
 
     def _forget(self, partitions: Collection[int]) -> None:

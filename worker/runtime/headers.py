@@ -10,9 +10,13 @@ UNPARK = b"unpark"
 _OURS = "thw-"
 
 
+# Real ones have 36. It begins the key of every row, and the topics bound those.
+THREAD_ID_BYTES_MAX = 1_024
+
+
 def thread_id_of(key: bytes | None) -> str | None:
-    """Return the thread id a key holds, None when it is missing, empty or no UTF-8."""
-    if not key:
+    """Return the thread id a key holds, None when it is missing, empty, too long or no UTF-8."""
+    if not key or len(key) > THREAD_ID_BYTES_MAX:
         return None
     try:
         return key.decode()

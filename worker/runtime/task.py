@@ -12,7 +12,7 @@ from worker.model.topic import TopicNames
 from worker.runtime.append import Appends, OwnFaultError
 from worker.runtime.erasure import Erasure
 from worker.runtime.facts import Facts
-from worker.runtime.headers import UNPARK, null_headers, set_aside, stated, thread_id_of
+from worker.runtime.headers import THREAD_ID_BYTES_MAX, UNPARK, null_headers, set_aside, stated, thread_id_of
 from worker.runtime.parking import BEHIND, Fault, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Folded, StateStore
@@ -22,7 +22,7 @@ _Out = list[OutRecord]
 # What a mutation's key and value may take: the topics' max.message.bytes (deploy/topics.toml) less room for headers and
 # the batch. Items are cut long before (item_bytes_max); ids are not.
 RECORD_BYTES_MAX = 2_097_152 - 16_384
-_BAD_KEY = Fault("bad_key", "the key is no thread id in UTF-8")
+_BAD_KEY = Fault("bad_key", f"the key is no thread id of 1 to {THREAD_ID_BYTES_MAX} bytes in UTF-8")
 
 
 class PartitionTask:
@@ -81,9 +81,7 @@ class PartitionTask:
         """Work one record off; return False when it must come again after a commit."""
         thread_id = thread_id_of(record.key)
         if thread_id is None:
-            self._set_aside(
-                record, Fault("bad_key", "the key is no thread id in UTF-8"), self._topics.dead_letters, out
-            )
+            self._set_aside(record, _BAD_KEY, self._topics.dead_letters, out)
             return True
         ordinal, control = stated(record.headers)
         if control == UNPARK:

@@ -16,6 +16,7 @@ from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
 from worker.projections.projection import Projection
 from worker.projections.table import PROJECTIONS
+from worker.reducer.error_info import as_output
 from worker.replay import Replay
 from worker.runtime.append import Appends
 from worker.runtime.erasure import Erasure
@@ -122,6 +123,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "exited_review_mode": {},
     "item_started": {**_PLAN, "started_at_ms": 1},
     "item_completed": _PLAN,
+    "token_count": {},
+    "thread_name_updated": {},
 }
 
 DECODER = LineDecoder()
@@ -322,3 +325,14 @@ def task(
         encoder=JsonEncoder(),
         wall=lambda: now,
     )
+
+
+def shown_error(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a checked error as a turn shows it (2.3)."""
+    if error is None:
+        return None
+    return {
+        "message": error["message"],
+        "codexErrorInfo": as_output(error.get("codex_error_info")),
+        "additionalDetails": None,
+    }

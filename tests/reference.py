@@ -14,7 +14,7 @@ import orjson
 from worker.codec.lines import Line
 from worker.model.mutation import Mutation, row_key
 from worker.projections.thread_items import is_open
-from worker.reducer import agents, commands, media, patches, review, tools
+from worker.reducer import agents, commands, media, patches, review, session, tools
 from worker.reducer.error_info import affects_turn, as_output
 from worker.reducer.hook_prompt import fragments_of
 from worker.reducer.messages import citation, user_content
@@ -125,6 +125,10 @@ def equal(one: Any, other: Any) -> bool:
     return one is other or text(one) == text(other)
 
 
+# They make no mutation in a legacy thread that is nobody's copy.
+ABOUT_THE_SESSION = frozenset({*session.KINDS, *session.LINES})
+
+
 class Reference:
     """One thread.
 
@@ -174,8 +178,8 @@ class Reference:
         if line.status not in ("event", "ignored"):
             return []
         self._rollout_index = self._next_rollout_index  # R3
-        self._next_rollout_index += 1
-        if line.status == "ignored":
+        self._next_rollout_index += line.indexed
+        if line.status == "ignored" or line.kind in ABOUT_THE_SESSION:
             return []
         self._timestamp = line.timestamp_ms
         self._happenings = []

@@ -159,10 +159,37 @@ def handled_kinds() -> list[tuple[str, str]]:
     return [*inner, *((name, "") for name, kind in LINES.items() if kind.handle)]
 
 
+# Of version 7, in the order of their making.
+OLD_UUID, OWN_UUID, NEW_UUID = (f"019b0000-{part}-7000-8000-00000000000a" for part in ("0000", "5000", "9000"))
+_ODD: Json = st.sampled_from([None, 5, "", "x", [], {}])
+# What lines of the session say, all of it optional and of any type; these make no copies and no paginated thread.
+SESSION: dict[str, Json] = {
+    "session_meta": st.fixed_dictionaries(
+        {},
+        optional={
+            "id": st.sampled_from([OWN_UUID, NEW_UUID]) | _ODD,
+            "history_mode": st.just("legacy") | _ODD,
+            "source": st.sampled_from(["cli", "exec", {"subagent": "review"}]) | _ODD,
+            "cwd": st.just("/w") | _ODD,
+            "git": st.just({"branch": "main", "commit_hash": 5}) | _ODD,
+            "timestamp": st.just(factories.TIMESTAMP) | _ODD,
+            "subagent_history_start_ordinal": st.just(3) | _ODD,
+        },
+    ),
+    "turn_context": st.fixed_dictionaries({}, optional={"model": TEXTS | _ODD, "turn_id": st.just(OWN_UUID) | _ODD}),
+    "token_count": st.fixed_dictionaries(
+        {}, optional={"info": st.just({"total_token_usage": {"total_tokens": 7, "input_tokens": "x"}}) | _ODD}
+    ),
+    "thread_name_updated": st.fixed_dictionaries({}, optional={"thread_name": TEXTS | _ODD}),
+}
+
+
 @cache
 def line_of(outer: str, inner: str) -> Json:
     """Return a strategy for the lines of a kind that the reducer reads."""
     shape = (_TABLES[outer][inner] if inner else LINES[outer]).shape
+    if shape is None:
+        return st.builds(_line, st.just(outer), st.just(inner), SESSION[inner or outer], _TIMESTAMPS)
     return st.builds(_line, st.just(outer), st.just(inner), of_shape(shape), _TIMESTAMPS)
 
 
@@ -223,6 +250,40 @@ def threads(*, size_max: int = 40) -> st.SearchStrategy[list[Given]]:
     plain = texts.map(lambda found: [Given(text) for text in found])
     counted = texts.map(lambda found: [Given(text, at) for at, text in enumerate(found)])
     return plain | counted | numbered(size_max=size_max)
+
+
+def _meta(**found: Any) -> bytes:
+    return factories.line("session_meta", {"id": OWN_UUID, **found})
+
+
+_FORKED = {"forked_from_id": OLD_UUID}
+_SESSIONS = st.sampled_from([
+    _meta(history_mode="paginated"),
+    _meta(history_mode="paginated", subagent_history_start_ordinal=4, **_FORKED),
+    _meta(history_mode="paginated", source={"subagent": {"thread_spawn": {"parent_thread_id": OLD_UUID}}}),
+    _meta(**_FORKED),
+    _meta(),
+])  # fmt: skip
+_OF_SESSIONS = st.sampled_from([
+    factories.line("session_meta", {"id": OLD_UUID}),
+    factories.line("session_meta", {"id": NEW_UUID, "forked_from_id": OWN_UUID}),
+    factories.line("turn_context", {"turn_id": NEW_UUID}),
+    *[factories.event("task_started", turn_id=turn) for turn in (OLD_UUID, OWN_UUID, NEW_UUID)],
+    *[factories.event("turn_aborted", turn_id=turn) for turn in (OLD_UUID, NEW_UUID)],
+    factories.event("task_complete", turn_id=OLD_UUID, error={"message": "bad"}),
+])  # fmt: skip
+
+
+def whole_items() -> Json:
+    """Return a strategy for lines of the kinds that paginated threads are made of."""
+    kinds = ["item_completed"] * 6 + ["task_started", "task_complete"] * 2 + ["turn_aborted", "thread_rolled_back"]
+    return st.sampled_from(kinds).flatmap(lambda kind: line_of("event_msg", kind))
+
+
+def sessions(*, size_max: int = 24) -> st.SearchStrategy[list[Given]]:
+    """Return a strategy for threads with sessions: paginated, forked, spawned, with copied lines (D19, D21)."""
+    texts = st.lists(whole_items() | lines() | _OF_SESSIONS, max_size=size_max)
+    return st.builds(lambda first, rest: [Given(text, at) for at, text in enumerate([first, *rest])], _SESSIONS, texts)
 
 
 # Few ids and few values, so that copies of an item meet in every way: within a turn, in twins, after a rollback.

@@ -62,6 +62,7 @@ class ThreadItemMutation(Mutation):
         item_position: orders the turn's items.
         is_open: the item may still change.
         truncated: the item was cut, from `original_bytes`.
+        inherited: it was copied from the thread `origin_thread_id`, where it counts.
         materialized_thread_item: the whole item, as Codex's v2 API shows it; new versions of Codex bring new types.
     """
 
@@ -78,6 +79,7 @@ class ThreadItemMutation(Mutation):
     truncated: bool = False
     original_bytes: int | None = None
     inherited: bool
+    origin_thread_id: str | None = None
     materialized_thread_item: dict[str, Any]
 
 
@@ -108,6 +110,7 @@ class TurnSummaryMutation(Mutation):
     turn_ordinal: int
     removed: bool
     inherited: bool
+    origin_thread_id: str | None = None
     mutation: Summary
 
 

@@ -29,13 +29,23 @@ class Pipeline:
         self._item_bytes_max = item_bytes_max
 
     def reduce(
-        self, thread: Thread, handle: Handler, event: Any, timestamp_ms: int | None, line_bytes: int = 0
+        self,
+        thread: Thread,
+        handle: Handler,
+        event: Any,
+        timestamp_ms: int | None,
+        line_bytes: int = 0,
+        *,
+        ordinal: int | None = None,
+        indexed: bool = True,
     ) -> ChangeSet:
         """Fold a checked event into its thread.
 
         Args:
             timestamp_ms: the line's own timestamp.
             line_bytes: how long the line is.
+            ordinal: its place in its thread, if known.
+            indexed: it takes a rollout index (F5).
         """
         return fold(
             thread,
@@ -45,6 +55,8 @@ class Pipeline:
             redact=self._redact,
             line_bytes=line_bytes,
             item_bytes_max=self._item_bytes_max,
+            ordinal=ordinal,
+            indexed=indexed,
         )
 
     def observe(self, thread: Thread, changes: ChangeSet, source: dict[str, Any]) -> list[Mutation]:

@@ -16,7 +16,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from worker.model.scalar import I64_MAX, WHITE_SPACE
-from worker.reducer.kind import Handler, KindTable
+from worker.reducer.kind import Handler, Kind, KindTable
 from worker.reducer.table import EVENTS, LINES, PERSISTED_EVENTS, PERSISTED_RESPONSE_ITEMS, RESPONSE_ITEMS
 
 DEPTH_MAX = 127
@@ -39,6 +39,7 @@ class Line:
         digest: 8 bytes of its text (D22).
         timestamp_ms: its own timestamp, None when it cannot be read as RFC 3339.
         error: why it was rejected; holds no payload.
+        indexed: an event that takes a rollout index (F5).
     """
 
     status: Status
@@ -49,19 +50,18 @@ class Line:
     digest: bytes = b""
     timestamp_ms: int | None = None
     error: str = ""
+    indexed: bool = True
 
 
 class RefusedError(Exception):
     """A line that is no JSON or has a bad shape; its text is for the dead letter and holds no payload."""
 
 
-_Kinds = dict[str, tuple[TypeAdapter[Any] | None, Handler | None]]
+_Kinds = dict[str, tuple[TypeAdapter[Any] | None, Kind]]
 
 
 def _adapted(table: KindTable) -> _Kinds:
-    return {
-        name: (None if kind.shape is None else TypeAdapter(kind.shape), kind.handle) for name, kind in table.items()
-    }
+    return {name: (None if kind.shape is None else TypeAdapter(kind.shape), kind) for name, kind in table.items()}
 
 
 class LineDecoder:
@@ -143,13 +143,14 @@ class LineDecoder:
         known = kinds.get(kind)
         if known is None:
             return Line("unknown", kind)
-        adapter, handle = known
+        adapter, found_kind = known
         event = payload if adapter is None else self._validated(adapter, kind, payload)
         if self._read_filter and persisted is not None and not _is_persisted(kind, payload, persisted):
             return Line("skipped", kind)
-        if handle is None:
+        if found_kind.handle is None:
             return Line("ignored", kind)
-        return Line("event", kind, handle, event, timestamp_ms=milliseconds(found["timestamp"]))
+        stamp = milliseconds(found["timestamp"])
+        return Line("event", kind, found_kind.handle, event, timestamp_ms=stamp, indexed=found_kind.indexed)
 
     def _validated(self, adapter: TypeAdapter[Any], kind: str, payload: dict[str, Any]) -> Any:
         try:

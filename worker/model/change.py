@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.model.item import Item
 from worker.model.thread import ItemRow, Turn
 
 
@@ -33,15 +34,29 @@ class RemovedTurn:
 
 
 @dataclass(slots=True)
+class Swap:
+    """An item of a turn before and after; None where there was or is none. `origin` is the row's."""
+
+    before: Item | None
+    after: Item | None
+    origin: str | None
+
+
+@dataclass(slots=True)
 class ChangeSet:
     """What one source item changed.
 
     Attributes:
         items: items that are new or differ, in turn and item order.
         removed_items: items whose row no live turn shows any more, oldest first (P6, D10).
+        turns_opened: turns that are new, in order; `turns_dropped`: turns that a rollback took.
         turns: turns whose summary differs, in turn order (P9, D13).
         removed_turns: turns whose row no live turn shows any more, oldest first (D14).
         happenings: lifecycle events in order (D15).
+        swaps: what stands in the turns: each item before and after, None where it was not there or is no more; copies
+            under one id count each.
+        facts: what the line told of the session, by name.
+        unknown_item: the tag of an item that is not known, "" for none (D21).
         timestamp_ms: the line's own timestamp in milliseconds since the epoch, None when it cannot be read.
     """
 
@@ -50,4 +65,9 @@ class ChangeSet:
     turns: list[Turn] = field(default_factory=list)
     removed_turns: list[RemovedTurn] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
+    swaps: list[Swap] = field(default_factory=list)
+    turns_opened: list[Turn] = field(default_factory=list)
+    turns_dropped: list[Turn] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    unknown_item: str = ""
     timestamp_ms: int | None = None

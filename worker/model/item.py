@@ -4,7 +4,7 @@ Keys are the wire's own, so that an item is encoded as it stands. A value of Non
 are left out when absent are `NotRequired`. Rules: output tables 2.2 and 2.3, U6.
 """
 
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, get_args, get_type_hints
 
 from typing_extensions import TypedDict
 
@@ -212,3 +212,6 @@ Item = (
     | ReviewMode
     | ContextCompaction
 )
+
+# The `type` of every item that is known.
+TYPES = frozenset(name for kind in get_args(Item) for name in get_args(get_type_hints(kind)["type"]))

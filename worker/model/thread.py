@@ -5,7 +5,7 @@ writes each changed row once. Nothing here grows with the thread but what an eve
 
 Rows, by key: `h` header; `u/<turn number>`; `i/<turn number>/<position>`; `xt/<turn id>` the first live turn of that
 id; `xi/<turn number>/<item id>` where the item is; `xo/<item key>` its ordinal, kept for ever (P5);
-`d/<ordinal div 32>` digests of what was read (D22).
+`d/<ordinal div 32>` digests of what was read (D22); `p/<projection>` what a projection keeps of the thread for itself.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,6 +38,11 @@ class Header:
         topic_sequences: mutations so far, by projection.
         next_ordinal: one above the highest input ordinal seen (D22).
         parked_from: offset in the topic of parked records from which on the thread's are; None when it is not parked.
+        mode: its history mode, `legacy` or `paginated`; "" before the first `session_meta` and then as `legacy` (D19).
+        session: id of the session whose lines are read.
+        origin: thread that the session was forked or spawned from.
+        own_from: the first ordinal of lines that are no copies, if the session states it (D21).
+        copied: the lines that are read now are copies of the origin's.
     """
 
     generation: int = 0
@@ -53,6 +58,11 @@ class Header:
     topic_sequences: dict[str, int] = field(default_factory=dict)
     next_ordinal: int = 0
     parked_from: int | None = None
+    mode: str = ""
+    session: str = ""
+    origin: str | None = None
+    own_from: int | None = None
+    copied: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +77,8 @@ class Turn:
         last_agent: position of its last agent message (P10).
         previous: number of the live turn before it, 0 for none.
         twin: an earlier live turn has the same id (D10).
+        origin: the thread it was copied from, None for the thread's own.
+        last_unphased: position of the last agent message of no phase, in paginated threads (5.3).
     """
 
     number: int
@@ -83,6 +95,8 @@ class Turn:
     items: int = 0
     first_user: int | None = None
     last_agent: int | None = None
+    origin: str | None = None
+    last_unphased: int | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +107,7 @@ class ItemRow:
         value: replaced whole, never written to.
         size: bytes of its JSON, at most.
         original_bytes: bytes of its JSON before it was cut, None if it was not (design: limits).
+        origin: the thread it was copied from, None for the thread's own.
     """
 
     ordinal: int
@@ -101,6 +116,7 @@ class ItemRow:
     value: Item
     size: int = 0
     original_bytes: int | None = None
+    origin: str | None = None
 
 
 @dataclass(slots=True)

@@ -62,9 +62,11 @@ def _body(change: ItemChange, item: Item, kind: str, open_: bool, updated_at_ms:
         "itemType": item["type"],
         "createdAtMs": row.created_at_ms,
         "updatedAtMs": updated_at_ms,
-        "inherited": False,
+        "inherited": row.origin is not None,
         "materializedThreadItem": item,
     }
+    if row.origin is not None:
+        body["originThreadId"] = row.origin
     if row.original_bytes is not None:
         body |= {"truncated": True, "originalBytes": row.original_bytes}
     return body

@@ -45,11 +45,11 @@ def _items(rows: list[ItemRow]) -> list[Item]:
 
 
 def _body(turn: Turn, items: list[Item], *, removed: bool) -> dict[str, Any]:
-    return {
+    body = {
         "turnId": turn.id,
         "turnOrdinal": turn.number,
         "removed": removed,
-        "inherited": False,
+        "inherited": turn.origin is not None,
         "mutation": {
             "status": turn.status,
             "startedAt": turn.started_at,
@@ -59,3 +59,6 @@ def _body(turn: Turn, items: list[Item], *, removed: bool) -> dict[str, Any]:
             "summaryItems": items,
         },
     }
+    if turn.origin is not None:
+        body["originThreadId"] = turn.origin
+    return body

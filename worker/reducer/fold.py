@@ -18,6 +18,8 @@ def fold(
     redact: bool,
     line_bytes: int = 0,
     item_bytes_max: int = ITEM_BYTES_MAX,
+    ordinal: int | None = None,
+    indexed: bool = True,
 ) -> ChangeSet:
     """Apply a checked event to a thread and return what it changed.
 
@@ -28,10 +30,12 @@ def fold(
         redact: replace secrets in commands (U9).
         line_bytes: how long the line is.
         item_bytes_max: larger items are cut to this size, as JSON.
+        ordinal: the line's, if known.
+        indexed: the line takes an index (F5).
     """
     shaping = Shaping(redact=redact, line_bytes=line_bytes, item_bytes_max=item_bytes_max)
-    transition = Transition(thread, timestamp_ms, shaping)
-    thread.header.rollout_index += 1
+    transition = Transition(thread, timestamp_ms, shaping, ordinal)
+    thread.header.rollout_index += indexed
     handle(transition, event)
     return transition.finished()
 

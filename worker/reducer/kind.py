@@ -1,11 +1,12 @@
 """What a kind of event is: the shape that is checked, and the handler that folds it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from worker.model.item import Item
 from worker.model.value import value
-from worker.reducer.transition import Transition
+from worker.reducer.transition import PAGINATED, Transition
 
 E = TypeVar("E")
 
@@ -21,10 +22,12 @@ class Kind:
     Attributes:
         shape: the TypedDict the payload is checked against; None when only its type counts (D2).
         handle: folds a checked event; None when the reducer ignores the kind (R60).
+        indexed: its lines take a rollout index (F5).
     """
 
     shape: Any
     handle: Handler | None
+    indexed: bool = True
 
 
 IGNORED = Kind(None, None)
@@ -33,6 +36,19 @@ IGNORED = Kind(None, None)
 def kind(shape: type[E], handle: Callable[[Transition, E], None]) -> Kind:
     """Join a shape and its handler; the type checker refuses a handler of another shape."""
     return Kind(shape, handle)
+
+
+@cache
+def by_mode(legacy: Handler, paginated: Handler | None) -> Handler:
+    """Make a handler of one for legacy threads and one for paginated ones, where None does nothing (D20, D21)."""
+
+    def handle(transition: Transition, event: Any) -> None:
+        if transition.thread.header.mode != PAGINATED:
+            legacy(transition, event)
+        elif paginated is not None:
+            paginated(transition, event)
+
+    return handle
 
 
 def to_open_turn(build: Callable[[E], Item]) -> Callable[[Transition, E], None]:
@@ -72,6 +88,14 @@ def to_turn_or_open(build: Callable[[E], Item | None]) -> Callable[[Transition, 
             transition.put_item(turn, item)
 
     return handle
+
+
+def in_both_modes(table: KindTable, paginated: Mapping[str, Handler]) -> KindTable:
+    """Give the kinds of a table what they do in paginated threads; those that are not named do nothing there."""
+    return {
+        name: Kind(found.shape, found.handle and by_mode(found.handle, paginated.get(name)), found.indexed)
+        for name, found in table.items()
+    }
 
 
 def merge(*tables: KindTable) -> KindTable:

@@ -3,8 +3,20 @@
 A kind that is ignored takes a rollout index all the same (F5).
 """
 
-from worker.reducer import agents, commands, media, messages, patches, review, tools, turn_items, turns
-from worker.reducer.kind import IGNORED, KindTable, merge
+from worker.reducer import (
+    agents,
+    commands,
+    media,
+    messages,
+    paginated,
+    patches,
+    review,
+    session,
+    tools,
+    turn_items,
+    turns,
+)
+from worker.reducer.kind import IGNORED, KindTable, in_both_modes, merge
 
 _LIVE_ONLY = "live only: no store keeps it and no item shows it"
 _COVERED = "what it says shows through other events"
@@ -21,7 +33,6 @@ IGNORED_EVENTS: dict[str, str] = {
     "model_reroute": _LIVE_ONLY,
     "model_verification": _LIVE_ONLY,
     "thread_settings_applied": _NO_ITEM,
-    "token_count": _NO_ITEM,
     "agent_reasoning_section_break": _LIVE_ONLY,
     "session_configured": _LIVE_ONLY,
     "thread_goal_updated": _NO_ITEM,
@@ -54,27 +65,31 @@ IGNORED_EVENTS: dict[str, str] = {
 }
 
 IGNORED_LINES: dict[str, str] = {
-    "session_meta": "names the thread; its turns begin with events",
-    "turn_context": "its turn id is not used",
     "inter_agent_communication": "for the model, not shown (U1)",
     "inter_agent_communication_metadata": "for the model, not shown (U1)",
     "world_state": "for the model, not shown (U1)",
 }
 
 EVENTS: KindTable = merge(
-    turns.KINDS,
-    messages.KINDS,
-    commands.KINDS,
-    patches.KINDS,
-    tools.KINDS,
-    media.KINDS,
-    agents.KINDS,
-    review.KINDS,
-    turn_items.KINDS,
+    in_both_modes(
+        merge(
+            turns.KINDS,
+            messages.KINDS,
+            commands.KINDS,
+            patches.KINDS,
+            tools.KINDS,
+            media.KINDS,
+            agents.KINDS,
+            review.KINDS,
+            turn_items.KINDS,
+        ),
+        paginated.HANDLERS,
+    ),
+    session.KINDS,
     dict.fromkeys(IGNORED_EVENTS, IGNORED),
 )
-LINES: KindTable = merge(turns.LINES, dict.fromkeys(IGNORED_LINES, IGNORED))
-RESPONSE_ITEMS: KindTable = messages.RESPONSE_ITEMS
+LINES: KindTable = merge(in_both_modes(turns.LINES, {}), session.LINES, dict.fromkeys(IGNORED_LINES, IGNORED))
+RESPONSE_ITEMS: KindTable = in_both_modes(messages.RESPONSE_ITEMS, {})
 
 # What a June rollout keeps (1.5): all that the read filter lets through (F9).
 PERSISTED_EVENTS = frozenset({

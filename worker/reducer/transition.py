@@ -7,11 +7,12 @@ Source: codex-rs app-server-protocol, thread_history (ThreadHistoryBuilder); rul
 
 from typing import Any
 
-from worker.model.change import ChangeSet, Happening, ItemChange, RemovedTurn
+from worker.model.change import ChangeSet, Happening, ItemChange, RemovedTurn, Swap
 from worker.model.item import Item
 from worker.model.thread import ItemRow, Place, Thread, Turn, TurnStatus
 from worker.reducer.shaping import Shaping
 
+PAGINATED = "paginated"
 # What a summary shows of a turn, besides the values of its summary items.
 _Summary = tuple[Any, ...]
 
@@ -46,13 +47,15 @@ class Transition:
         thread: the rows to change.
         timestamp_ms: the line's own timestamp.
         shaping: what items are put through.
+        ordinal: the line's, if known.
     """
 
-    __slots__ = ("_before", "_shaping", "_shown", "changes", "rollout_index", "thread")
+    __slots__ = ("_before", "_ordinal_read", "_shaping", "_shown", "changes", "rollout_index", "thread")
 
-    def __init__(self, thread: Thread, timestamp_ms: int | None, shaping: Shaping) -> None:
+    def __init__(self, thread: Thread, timestamp_ms: int | None, shaping: Shaping, ordinal: int | None = None) -> None:
         self.thread = thread
         self._shaping = shaping
+        self._ordinal_read = ordinal
         self.rollout_index = thread.header.rollout_index
         self.changes = ChangeSet(timestamp_ms=timestamp_ms)
         # Summaries before the first touch, by turn number; None for a turn that was not there.
@@ -76,10 +79,24 @@ class Transition:
         number = self.thread.get(f"xt/{turn_id}")
         return self.thread.turn(number) if number else None
 
+    def named_turn(self, turn_id: str) -> Turn | None:
+        """Return the first turn of this id, whether one is open or not (D21)."""
+        number = self.thread.get(f"xt/{turn_id}")
+        return self.thread.turn(number) if number else None
+
     def open_turn(
         self, turn_id: str, *, explicit: bool, status: TurnStatus = "completed", started_at: int | None = None
     ) -> Turn:
         """Finish the open turn (R10) and open another; ids may repeat."""
+        turn = self._new_turn(turn_id, explicit=explicit, status=status, started_at=started_at)
+        self.thread.header.open_turn = turn.number
+        return turn
+
+    def placed_turn(self, turn_id: str) -> Turn:
+        """Add a turn of which nothing is known yet (D21)."""
+        return self._new_turn(turn_id, explicit=False, status="inProgress", started_at=None)
+
+    def _new_turn(self, turn_id: str, *, explicit: bool, status: TurnStatus, started_at: int | None) -> Turn:
         thread, header = self.thread, self.thread.header
         header.turns += 1
         number = header.turns
@@ -87,11 +104,21 @@ class Transition:
         twin = thread.get(index) is not None
         if not twin:
             thread.put(index, number)
-        turn = Turn(number, turn_id, status, explicit, header.last_turn, twin, started_at)
+        turn = Turn(number, turn_id, status, explicit, header.last_turn, twin, started_at, origin=self.origin())
         thread.put(f"u/{number}", turn)
-        header.last_turn = header.open_turn = number
+        header.last_turn = number
         self._before[number] = None
+        self.changes.turns_opened.append(turn)
         return turn
+
+    def origin(self) -> str | None:
+        """Return the thread that the line was copied from, None for the thread's own line (D21)."""
+        header = self.thread.header
+        if header.own_from is not None and self._ordinal_read is not None:
+            copied = self._ordinal_read < header.own_from
+        else:
+            copied = header.copied
+        return header.origin if copied else None
 
     def ensured_turn(self) -> Turn:
         """Return the open turn, or open an implicit one named after this line (R8, R12)."""
@@ -133,11 +160,24 @@ class Transition:
         else:
             self._replace(turn, place.position, item)
 
+    def put_whole_item(self, turn: Turn, item: Item, started_at_ms: int | None) -> int:
+        """Put an item that came whole into a turn and return its position (D21).
+
+        Args:
+            started_at_ms: when it began, where that is told; else it counts as made when its line was.
+        """
+        place: Place | None = self.thread.get(f"xi/{turn.number}/{item['id']}")
+        if place is not None and place.position is not None:
+            self._replace(turn, place.position, item)
+            return place.position
+        self.push_item(turn, item, started_at_ms)
+        return turn.items - 1
+
     def grow_last(self, turn: Turn, item: Item) -> None:
         """Replace the last item of a turn by what it has grown to (R32)."""
         self._replace(turn, turn.items - 1, item, grown=True)
 
-    def push_item(self, turn: Turn, item: Item) -> None:
+    def push_item(self, turn: Turn, item: Item, started_at_ms: int | None = None) -> None:
         """Append an item, also when its id is there already (R14)."""
         shaped = self._shaping.of(item)
         item = shaped.item
@@ -147,14 +187,32 @@ class Transition:
         self.thread.header.items += 1
         twins = self._indexed(turn, item["id"], position)
         stamp = self.changes.timestamp_ms
-        row = ItemRow(self._ordinal(item["id"]), stamp, stamp, item, shaped.size, shaped.original_bytes)
+        row = ItemRow(
+            self._ordinal(item["id"]),
+            stamp if started_at_ms is None else started_at_ms,
+            stamp,
+            item,
+            shaped.size,
+            shaped.original_bytes,
+            self.origin(),
+        )
         self.thread.put(f"i/{turn.number}/{position}", row)
+        self.changes.swaps.append(Swap(None, item, row.origin))
+        if not self._is_paginated():
+            self._frame(turn, position, item)
+        if not (twins and self._shown_already(turn, position, item)):
+            self._show(turn, position, row)
+
+    def _is_paginated(self) -> bool:
+        return self.thread.header.mode == PAGINATED
+
+    @staticmethod
+    def _frame(turn: Turn, position: int, item: Item) -> None:
+        """Note which items frame a turn: the first of the user, the last of the agent (P10)."""
         if item["type"] == "userMessage" and turn.first_user is None:
             turn.first_user = position
         if item["type"] == "agentMessage":
             turn.last_agent = position
-        if not (twins and self._shown_already(turn, position, item)):
-            self._show(turn, position, row)
 
     def _replace(self, turn: Turn, position: int, item: Item, *, grown: bool = False) -> None:
         row = self.thread.item(turn.number, position)
@@ -169,9 +227,10 @@ class Transition:
         row.original_bytes = shaped.original_bytes or (row.original_bytes if grown else None)
         row.updated_at_ms = self.changes.timestamp_ms
         self.thread.put(f"i/{turn.number}/{position}", row)
+        self.changes.swaps.append(Swap(before, item, row.origin))
         if position in (turn.first_user, turn.last_agent):
             self._shown.add(turn.number)
-        if before["type"] != item["type"]:
+        if before["type"] != item["type"] and not self._is_paginated():
             self._retype(turn, position, item["type"])
         self._show(turn, position, row)
 
@@ -249,6 +308,7 @@ class Transition:
             turn = thread.turn(header.last_turn)
             removed.insert(0, turn)
             header.last_turn = turn.previous
+        self.changes.turns_dropped += removed
         gone = [(RemovedTurn(turn, self.thread.summary_rows(turn)), self._taken_items(turn)) for turn in removed]
         for turn in removed:
             thread.put(f"u/{turn.number}", None)
@@ -264,6 +324,7 @@ class Transition:
             row = thread.item(number, position)
             item_id = row.value["id"]
             taken.append(ItemChange(turn, position, row))
+            self.changes.swaps.append(Swap(row.value, None, row.origin))
             thread.put(f"i/{number}/{position}", None)
             thread.put(f"xi/{number}/{item_id}", None)
             if turn.twin:
@@ -295,6 +356,10 @@ class Transition:
     def happened(self, event_type: str, turn_id: str | None, **facts: Any) -> None:
         """Record a lifecycle event (P12, D15)."""
         self.changes.happenings.append(Happening(event_type, turn_id, facts))
+
+    def learned(self, **facts: Any) -> None:
+        """Record what a line told of the session; None is nothing."""
+        self.changes.facts |= {name: found for name, found in facts.items() if found is not None}
 
     def finished(self) -> ChangeSet:
         """Return what changed, in the order of D17."""

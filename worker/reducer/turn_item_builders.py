@@ -280,3 +280,13 @@ def built(found: Any) -> items.Item | None:
     """Return the thread item of a checked TurnItem; None for a tag that is not known."""
     build = BUILDERS.get(found["type"])
     return build(found) if build else None
+
+
+def opaque(found: Any) -> items.Item | None:
+    """Return an item of a tag that is not known by its tag and id alone (D21).
+
+    None when its name is that of a known item: a reader would take it for one.
+    """
+    tag: str = found["type"]
+    name = tag[:1].lower() + tag[1:]
+    return None if name in items.TYPES else cast("items.Item", {"type": name, "id": found["id"]})

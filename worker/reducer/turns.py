@@ -9,6 +9,7 @@ from worker.model.scalar import I64, U32, Parsed
 from worker.model.thread import Turn
 from worker.reducer.error_info import affects_turn, as_output, error_info
 from worker.reducer.kind import KindTable, kind
+from worker.reducer.session import see_turn
 from worker.reducer.transition import Transition
 
 # A longer message of an error loses its middle: it stands in summaries and lifecycle events (design: limits).
@@ -73,6 +74,7 @@ class Compacted(TypedDict):
 def on_task_started(transition: Transition, event: TaskStarted) -> None:
     """R20: a second turn with a known id is another turn."""
     started_at = event.get("started_at")
+    see_turn(transition, event["turn_id"])
     transition.open_turn(event["turn_id"], explicit=True, status="inProgress", started_at=started_at)
     transition.happened("turn.started", event["turn_id"], startedAt=started_at)
 
@@ -98,11 +100,16 @@ def _completed(transition: Transition, turn: Turn, event: TaskComplete) -> None:
     )
 
 
+def shown_error(error: TurnError | Error) -> dict[str, Any]:
+    """Return the error as a turn shows it."""
+    message = cut_text(error["message"], MESSAGE_CHARS_MAX)
+    return {"message": message, "codexErrorInfo": as_output(error.get("codex_error_info")), "additionalDetails": None}
+
+
 def _failed(transition: Transition, turn: Turn, error: TurnError | Error) -> None:
-    info, message = error.get("codex_error_info"), cut_text(error["message"], MESSAGE_CHARS_MAX)
-    shown = {"message": message, "codexErrorInfo": as_output(info), "additionalDetails": None}
+    shown = shown_error(error)
     transition.put_turn(turn, status="failed", error=shown)
-    transition.happened("turn.failed", turn.id, message=message, codexErrorInfo=info)
+    transition.happened("turn.failed", turn.id, message=shown["message"], codexErrorInfo=error.get("codex_error_info"))
 
 
 def on_turn_aborted(transition: Transition, event: TurnAborted) -> None:

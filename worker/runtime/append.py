@@ -143,7 +143,17 @@ class Appends:
         assert line.handle is not None
         stage = "reduce"
         try:
-            changes = self._pipeline.reduce(thread, line.handle, line.event, line.timestamp_ms, line_bytes)
+            changes = self._pipeline.reduce(
+                thread,
+                line.handle,
+                line.event,
+                line.timestamp_ms,
+                line_bytes,
+                ordinal=line.ordinal,
+                indexed=line.indexed,
+            )
+            if changes.unknown_item:
+                self.tally["unknown", self._name(changes.unknown_item)] += 1
             stage = "project"
             mutations = self._pipeline.observe(thread, changes, source)
         except Exception as error:

@@ -10,7 +10,7 @@ from tests import factories
 from tests.factories import decoded, event, line, payload, turn_item, without
 from worker.codec.lines import Line, LineDecoder, milliseconds
 from worker.reducer import table
-from worker.reducer.turns import on_task_started
+from worker.reducer.table import EVENTS
 
 STARTED = event("task_started")
 
@@ -34,7 +34,7 @@ def test_an_accepted_event_is_told_whole() -> None:
     assert found == Line(
         status="event",
         kind="task_started",
-        handle=on_task_started,
+        handle=EVENTS["task_started"].handle,
         event={"turn_id": "a", "started_at": 5},
         ordinal=7,
         digest=hashlib.blake2b(text, digest_size=8).digest(),
@@ -328,8 +328,8 @@ def test_a_review_without_either_is_rejected(fields: dict[str, Any]) -> None:
         line("event_msg", {"type": "token_count", "rate_limits": {"primary": {"resets_at": "2026-06-04T00:00:00Z"}}}),
     ],
 )
-def test_old_forms_of_ignored_kinds_take_their_index(text: bytes) -> None:
-    assert decoded(text).status == "ignored"
+def test_old_forms_of_kinds_that_are_read_loosely_take_their_index(text: bytes) -> None:
+    assert (decoded(text).status, decoded(text).indexed) == ("event", True)
 
 
 def test_a_turn_item_of_an_unknown_tag_is_taken_by_its_id() -> None:
@@ -453,12 +453,12 @@ def test_the_read_filter_leaves_out_what_a_rollout_does_not_keep(text: bytes) ->
         (event("sub_agent_activity"), "event"),
         (event("item_completed"), "event"),
         (turn_item("Extension", id="x", kind="clock.sleep", durationMs=1), "event"),
-        (event("token_count"), "ignored"),
+        (event("token_count"), "event"),
         (event("thread_settings_applied"), "ignored"),
         (factories.message("x"), "event"),
         (line("response_item", {"type": "function_call"}), "ignored"),
         (factories.compacted(), "event"),
-        (line("session_meta", {}), "ignored"),
+        (line("session_meta", {}), "event"),
         (line("world_state", {}), "ignored"),
         (event("background_event"), "unknown"),
         (without("error", "message"), "rejected"),

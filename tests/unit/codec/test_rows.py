@@ -15,18 +15,18 @@ from worker.model.thread import Header, ItemRow, Place, Thread, Turn
 ROWS: list[tuple[str, Any, bytes]] = [
     (
         "h",
-        Header(7, 1, 2, 3, 4, 5, 6, 8, 9, 10, {"lifecycle": 3}, 11),
-        b'[7,1,2,3,4,5,6,8,9,10,{"lifecycle":3},11,null]',
+        Header(7, 1, 2, 3, 4, 5, 6, 8, 9, 10, {"lifecycle": 3}, 11, None, "legacy", "s", "o", 12, True),
+        b'[7,1,2,3,4,5,6,8,9,10,{"lifecycle":3},11,null,"legacy","s","o",12,true]',
     ),
     (
         "u/4",
-        Turn(4, "a", "failed", True, 3, False, 1, 2, 3, {"message": "m"}, True, 9, 0, 8),
-        b'[4,"a","failed",true,3,false,1,2,3,{"message":"m"},true,9,0,8]',
+        Turn(4, "a", "failed", True, 3, False, 1, 2, 3, {"message": "m"}, True, 9, 0, 8, "o", 7),
+        b'[4,"a","failed",true,3,false,1,2,3,{"message":"m"},true,9,0,8,"o",7]',
     ),
     (
         "i/4/0",
-        ItemRow(5, 6, None, {"type": "plan", "id": "p", "text": "é"}),
-        '[5,6,null,{"type":"plan","id":"p","text":"é"},0,null]'.encode(),
+        ItemRow(5, 6, None, {"type": "plan", "id": "p", "text": "é"}, 3, 4, "o"),
+        '[5,6,null,{"type":"plan","id":"p","text":"é"},3,4,"o"]'.encode(),
     ),
     ("xi/4/a/b", Place(None, 2, True), b"[null,2,true]"),
     ("xt/a/b", 12, b"12"),

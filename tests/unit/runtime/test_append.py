@@ -20,7 +20,7 @@ def test_each_line_is_counted_by_what_became_of_it() -> None:
 
     lines = [
         STARTED,
-        event("token_count"),
+        event("stream_error"),
         event("background_event"),
         b"{",
         b"",
@@ -52,7 +52,7 @@ def test_each_line_is_counted_by_what_became_of_it() -> None:
 def test_only_accepted_lines_take_an_index() -> None:
     thread, appends = Thread("t"), factories.appends()
 
-    for line in (STARTED, event("token_count"), event("background_event"), b"{", b""):
+    for line in (STARTED, event("stream_error"), event("background_event"), b"{", b""):
         appends.process(thread, line, None, {})
 
     assert thread.header.rollout_index == 2
@@ -68,7 +68,7 @@ def test_the_source_gets_the_ordinal() -> None:
 
 def test_a_line_that_comes_again_is_skipped_and_counted_whatever_it_is() -> None:
     thread, appends = Thread("t"), factories.appends()
-    lines = [STARTED, b"{", event("token_count"), event("background_event")]
+    lines = [STARTED, b"{", event("stream_error"), event("background_event")]
     for ordinal, line in enumerate(lines):
         appends.process(thread, line, ordinal, {})
     appends.tally.clear()

@@ -74,7 +74,9 @@ class Run:
 @st.composite
 def partitions(draw: st.DrawFn) -> list[InRecord]:
     """Draw the records of a partition: up to three threads, interleaved."""
-    threads = {key: draw(strategies.threads(size_max=14)) for key in (b"t", b"u/%", b"v")}
+    threads = {
+        key: draw(strategies.threads(size_max=14) | strategies.sessions(size_max=14)) for key in (b"t", b"u/%", b"v")
+    }
     keys = draw(st.permutations([key for key, lines in threads.items() for _ in lines]))
     waiting = {key: iter(lines) for key, lines in threads.items()}
     lines = [(key, next(waiting[key])) for key in keys]

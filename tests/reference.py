@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from worker.codec.lines import Line
+from worker.model.item import is_open
 from worker.model.mutation import Mutation, row_key
-from worker.projections.thread_items import is_open
 from worker.reducer import agents, commands, media, patches, review, session, tools
 from worker.reducer.error_info import affects_turn, as_output
 from worker.reducer.hook_prompt import fragments_of

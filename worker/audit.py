@@ -1,7 +1,7 @@
 """The topics held against a reduction from scratch (G1, G2)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from worker.model.record import InRecord, OutRecord
 from worker.model.value import value
@@ -50,6 +50,7 @@ def folded(task: Task, records: Sequence[InRecord]) -> Iterator[OutRecord]:
     while start < len(records):
         found = task.process(records[start:])
         yield from found.out
+        yield from task.latest()
         commits += 1
         task.changed_rows()
         task.committed(commits, found.resume_at or records[-1].offset + 1)
@@ -58,15 +59,31 @@ def folded(task: Task, records: Sequence[InRecord]) -> Iterator[OutRecord]:
         start = next(at for at in range(start, len(records)) if records[at].offset == found.resume_at)
 
 
-def differences(found: Iterable[InRecord], wanted: dict[Place, list[OutRecord]]) -> list[Difference]:
-    """Compare published records with those wanted: keys, values and headers, byte for byte, in order, by partition."""
+def differences(
+    found: Iterable[InRecord], wanted: dict[Place, list[OutRecord]], latest: Collection[str] = ()
+) -> list[Difference]:
+    """Compare published records with those wanted: keys, values and headers, byte for byte, in order, by partition.
+
+    Args:
+        latest: topics of which the last record of each key counts alone, since how many there are depends on commits.
+    """
     by_place: dict[Place, list[OutRecord]] = defaultdict(list)
     for record in found:
         by_place[record.topic, record.partition].append(
             OutRecord(record.topic, record.key, record.value, record.headers)
         )
-    firsts = [_first(place, by_place[place], wanted.get(place, [])) for place in sorted({*by_place, *wanted})]
+    both = ((place, by_place[place], wanted.get(place, [])) for place in sorted({*by_place, *wanted}))
+    firsts = [
+        _first(place, _last(ours), _last(theirs)) if place[0] in latest else _first(place, ours, theirs)
+        for place, ours, theirs in both
+    ]
     return [first for first in firsts if first is not None]
+
+
+def _last(records: list[OutRecord]) -> list[OutRecord]:
+    """Return the last record of each key, by key."""
+    rows = {record.key or b"": record for record in records}
+    return [rows[key] for key in sorted(rows)]
 
 
 def _first(place: Place, found: list[OutRecord], wanted: list[OutRecord]) -> Difference | None:

@@ -34,23 +34,31 @@ class Source(_Model):
     timestamp: int | None
 
 
-class Mutation(_Model):
-    """What all mutations have; also what one of a projection that is not the project's own is read as.
+class Value(_Model):
+    """What the values of all mutation topics have.
 
     Attributes:
         generation: which life of the thread; only grows.
-        sequence: counts the thread's mutations over all projections, from 1; with `generation` it orders them.
-        topic_sequence: the same within its projection.
         reducer_version: raised when the same input gives other mutations than before.
     """
 
     schema_version: int
     thread_id: str
     generation: int
-    sequence: int
-    topic_sequence: int
     source: Source
     reducer_version: int
+
+
+class Mutation(Value):
+    """What all mutations have; also what one of a projection that is not the project's own is read as.
+
+    Attributes:
+        sequence: counts the thread's mutations over all projections, from 1; with `generation` it orders them.
+        topic_sequence: the same within its projection.
+    """
+
+    sequence: int
+    topic_sequence: int
 
 
 class ThreadItemMutation(Mutation):
@@ -128,8 +136,63 @@ class LifecycleMutation(Mutation):
     payload: dict[str, Any]
 
 
+class Git(_Model):
+    """Where the thread's directory stood in Git when it began."""
+
+    commit_hash: str | None
+    branch: str | None
+    repository_url: str | None
+
+
+class Tokens(_Model):
+    """Counts of tokens, as far as the rollout states them."""
+
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    reasoning_output_tokens: int | None
+    total_tokens: int | None
+
+
+class ThreadRow(Value):
+    """A thread as it was at a commit.
+
+    Attributes:
+        as_of_sequence: the row shows every mutation of the thread up to it; of two rows of one the later counts.
+        kind: `main`, `subAgent`, `review` or `exec`; more may come.
+        items: how many the thread has, by type.
+        inherited_turns: how many of `turns` were copied from the thread it came from; `inherited_items` of `items`.
+        tokens_used: as the rollout states them, of what was inherited too.
+        parked: the worker keeps newer lines aside until a repair.
+    """
+
+    as_of_sequence: int
+    parent_thread_id: str | None
+    forked_from_id: str | None
+    kind: str
+    history_mode: str
+    cwd: str | None
+    model: str | None
+    cli_version: str | None
+    git: Git | None
+    title: str | None
+    name: str | None
+    created_at_ms: int | None
+    last_activity_at_ms: int | None
+    turns: int
+    inherited_turns: int
+    rolled_back_turns: int
+    last_turn_status: str | None
+    items: dict[str, int]
+    inherited_items: int
+    open_items: int
+    tokens_used: Tokens | None
+    parked: bool
+
+
 # Told by a field that only its own has.
-_MODELS: tuple[tuple[str, type[Mutation]], ...] = (
+_MODELS: tuple[tuple[str, type[Value]], ...] = (
+    ("asOfSequence", ThreadRow),
     ("materializedThreadItem", ThreadItemMutation),
     ("mutation", TurnSummaryMutation),
     ("lifecycleOrdinal", LifecycleMutation),
@@ -150,7 +213,7 @@ class Change(NamedTuple):
     """
 
     key: str
-    mutation: Mutation | None
+    mutation: Value | None
     generation: int | None
     sequence: int | None
     topic: str
@@ -179,12 +242,20 @@ def change_of(record: InRecord, decode: Callable[[bytes], Any]) -> Change:
         # The text of pydantic's, which is a ValueError, would hold the payload.
         why = str(error) if isinstance(error, UnreadableError) else type(error).__name__
         raise FatalError(f"{record.topic}[{record.partition}] at offset {record.offset}: no mutation: {why}") from None
-    stated = mutation or version_of(record)
-    generation, sequence = (None, None) if stated is None else (stated.generation, stated.sequence)
+    generation, sequence = _version(mutation, record)
     return Change(key, mutation, generation, sequence, record.topic, record.partition, record.offset, 0)
 
 
-def _mutation(fields: dict[str, Any]) -> Mutation:
+def _version(mutation: Value | None, record: InRecord) -> tuple[int | None, int | None]:
+    if isinstance(mutation, Mutation):
+        return mutation.generation, mutation.sequence
+    if isinstance(mutation, ThreadRow):
+        return mutation.generation, mutation.as_of_sequence
+    stated = version_of(record)
+    return (None, None) if stated is None else (stated.generation, stated.sequence)
+
+
+def _mutation(fields: dict[str, Any]) -> Value:
     model = next((model for field, model in _MODELS if field in fields), Mutation)
     return model.model_validate(fields)
 
@@ -204,7 +275,7 @@ class Gaps:
     def missing(self, change: Change) -> int:
         """Return how many mutations should have come before this one; take note of it."""
         mutation = change.mutation
-        if mutation is None:
+        if not isinstance(mutation, Mutation):
             return 0
         place = change.topic, mutation.thread_id
         generation, sequence = self._last.pop(place, (mutation.generation, mutation.topic_sequence - 1))

@@ -10,7 +10,7 @@ from worker.codec.appends import AppendDecoder
 from worker.codec.avro import confluent_framed, single_objects
 from worker.codec.frames import Lookup
 from worker.codec.mutations import Encoder, JsonEncoder
-from worker.codec.schemas import MUTATIONS, AvroSchema, avro_schema, schema
+from worker.codec.schemas import VALUES, AvroSchema, avro_schema, schema
 from worker.codec.values import ValueDecoder
 from worker.config import Settings
 from worker.errors import ConfigError, UnreadableError
@@ -74,7 +74,7 @@ def _schema(projection: Projection) -> AvroSchema | None:
     """
     own = getattr(projection, "schema", None)
     if own is None:
-        return schema(projection.name) if projection.name in MUTATIONS else None
+        return schema(projection.name) if projection.name in VALUES else None
     try:
         return avro_schema(orjson.dumps(own))
     except UnreadableError as error:

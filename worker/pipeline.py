@@ -6,7 +6,7 @@ from typing import Any
 from worker.model.change import ChangeSet
 from worker.model.mutation import REDUCER_VERSION, SCHEMA_VERSION, Draft, Mutation, row_key
 from worker.model.thread import Thread
-from worker.projections.projection import Projection
+from worker.projections.projection import Latest, Projection
 from worker.reducer.fold import fold
 from worker.reducer.kind import Handler
 from worker.reducer.shaping import ITEM_BYTES_MAX
@@ -25,6 +25,7 @@ class Pipeline:
         self, projections: Sequence[Projection], *, redact: bool, item_bytes_max: int = ITEM_BYTES_MAX
     ) -> None:
         self._projections = projections
+        self._latest = [found for found in projections if isinstance(found, Latest)]
         self._redact = redact
         self._item_bytes_max = item_bytes_max
 
@@ -68,11 +69,34 @@ class Pipeline:
         Returns:
             The mutations in the order of D17, numbered.
         """
+        changes.source = source
         return [
             _placed(thread, projection.name, draft, source)
             for projection in self._projections
             for draft in projection.observe(thread, changes)
         ]
+
+    def latest(self, thread: Thread) -> list[Mutation]:
+        """Return the rows that show a thread as it is now and differ from the last commit's."""
+        found = [(projection.name, projection.latest(thread)) for projection in self._latest]
+        return [_current(thread, name, body) for name, body in found if body is not None]
+
+    def touch(self, thread: Thread) -> None:
+        """Have the rows that show a thread as it is count as changed."""
+        for projection in self._latest:
+            projection.touch(thread)
+
+
+def _current(thread: Thread, projection: str, body: dict[str, Any]) -> Mutation:
+    header = thread.header
+    common = {
+        "schemaVersion": SCHEMA_VERSION,
+        "threadId": thread.id,
+        "generation": header.generation,
+        "asOfSequence": header.sequence,
+        "reducerVersion": REDUCER_VERSION,
+    }
+    return Mutation(projection, thread.key, header.generation, header.sequence, common | body, removes=False)
 
 
 def _placed(thread: Thread, projection: str, draft: Draft, source: dict[str, Any]) -> Mutation:

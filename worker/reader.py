@@ -24,12 +24,16 @@ from worker import app
 from worker.changes import (
     Change,
     Gaps,
+    Git,
     LifecycleMutation,
     Mutation,
     Source,
     Summary,
     ThreadItemMutation,
+    ThreadRow,
+    Tokens,
     TurnSummaryMutation,
+    Value,
     change_of,
 )
 from worker.config import Settings, load
@@ -39,6 +43,7 @@ from worker.model.record import InRecord
 
 __all__ = [
     "Change",
+    "Git",
     "LifecycleMutation",
     "Mutation",
     "MutationReader",
@@ -47,7 +52,10 @@ __all__ = [
     "Source",
     "Summary",
     "ThreadItemMutation",
+    "ThreadRow",
+    "Tokens",
     "TurnSummaryMutation",
+    "Value",
 ]
 
 # The next offset to read, by topic and partition.

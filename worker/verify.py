@@ -121,7 +121,8 @@ class Verification:
             source = fields["source"]["partition"], fields["source"]["offset"]
             self._sources[thread_key] = max(source, self._sources.get(thread_key, source))
         digest = blake2b(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
-        side[thread_key][topic, key] = Row(fields["sequence"], digest)
+        sequence = fields["sequence"] if "sequence" in fields else fields["asOfSequence"]
+        side[thread_key][topic, key] = Row(sequence, digest)
 
     def beginning_gone(self, begins: dict[int, int]) -> set[str]:
         """Return threads whose first record is not in the input any more: nothing can be said of them.

@@ -1,7 +1,7 @@
 """State rows to bytes and back. Each value begins with the format's version; each kind of row has its own layout.
 
 Layouts (format 1), after the version byte: `h`, `u`, `i`, `xi`: a JSON array of the fields in the order of their
-class; `xt`, `xo`: a decimal number; `d`: 32 slots of 8 bytes behind a bit mask of those in use.
+class; `xt`, `xo`: a decimal number; `p`: JSON; `d`: 32 slots of 8 bytes behind a bit mask of those in use.
 """
 
 from collections.abc import Callable
@@ -46,6 +46,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "xt": (_number, int),
     "xo": (_number, int),
     "d": (bytes, bytearray),
+    "p": (orjson.dumps, orjson.loads),
 }
 
 

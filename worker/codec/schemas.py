@@ -12,6 +12,8 @@ from worker.model.value import value
 from worker.packaged import packaged
 
 MUTATIONS = ("thread_item", "turn_summary", "lifecycle")
+# All types of values that readers meet.
+VALUES = (*MUTATIONS, "thread")
 APPEND = "rollout_append"
 
 

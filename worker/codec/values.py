@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from worker.codec.frames import FrameReader, Lookup, is_framed
-from worker.codec.schemas import MUTATIONS, AvroSchema, released, schema
+from worker.codec.schemas import VALUES, AvroSchema, released, schema
 from worker.codec.texts import to_nested
 from worker.errors import SchemaError, UnreadableError
 from worker.model.mutation import SCHEMA_VERSION
@@ -21,7 +21,7 @@ class ValueDecoder:
     """
 
     def __init__(self, lookup: Lookup | None = None, types: Iterable[AvroSchema] | None = None) -> None:
-        known = [schema(name) for name in MUTATIONS] if types is None else list(types)
+        known = [schema(name) for name in VALUES] if types is None else list(types)
         self._frames = FrameReader(known, earlier=released(), lookup=lookup)
         self._nested = {found.name: to_nested(found.source) for found in known}
 

@@ -110,7 +110,13 @@ def mutations_table(title: str) -> Table:
 def mutation_row(projection: str, key: str, value: Any) -> tuple[str, ...]:
     """Return the cells of a mutation."""
     kind, what = _KINDS[projection](value)
-    return str(value["sequence"]), projection, escape(kind), escape(key.partition("/")[2]), what
+    return (
+        str(value["sequence"] if "sequence" in value else value["asOfSequence"]),
+        projection,
+        escape(kind),
+        escape(key.partition("/")[2]),
+        what,
+    )
 
 
 _KINDS: dict[str, Callable[[Any], tuple[str, str]]] = {
@@ -120,4 +126,5 @@ _KINDS: dict[str, Callable[[Any], tuple[str, str]]] = {
     ),
     "turn_summary": lambda value: ("removed" if value["removed"] else "changed", styled(value["mutation"]["status"])),
     "lifecycle": lambda value: (value["eventType"], ""),
+    "thread": lambda value: (value["kind"], escape(shortened(value["title"] or ""))),
 }

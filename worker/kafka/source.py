@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
 from worker.config import Settings
-from worker.errors import FatalError, RetryError, SupersededError
+from worker.errors import FatalError, FencedError, RetryError, SupersededError
 from worker.kafka.client import client, client_options
 from worker.kafka.faults import OFFSET_GONE, consumer_fault
 from worker.kafka.offsets import begin_offsets, end_offsets
@@ -96,7 +96,7 @@ class KafkaSource:
             return self._polled(records_max, wait_s)
         except SupersededError as error:
             self._give_way(error)
-            raise RetryError(_WAITING) from error
+            raise FencedError(_WAITING) from error
 
     def _polled(self, records_max: int, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
         found: dict[int, list[InRecord]] = defaultdict(list)
@@ -150,7 +150,7 @@ class KafkaSource:
         """Wait a moment; join anew once nobody holds our name any more.
 
         Raises:
-            RetryError: that is not known yet; nothing may be done under our name meanwhile.
+            FencedError: that is not known yet; nothing may be done under our name meanwhile.
             SupersededError: somebody still holds it after a session's time.
         """
         time.sleep(_ASK_EVERY_S)
@@ -158,7 +158,7 @@ class KafkaSource:
         if held and time.monotonic() - self._superseded_at > self._session_s + _SESSION_MARGIN_S:
             raise error
         if held is not False or self._listener is None:
-            raise RetryError(_WAITING)
+            raise FencedError(_WAITING)
         log.warning("nobody else holds the name: joining anew")
         self._superseded = None
         self.subscribe(self._listener)

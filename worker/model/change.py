@@ -56,6 +56,7 @@ class ChangeSet:
         swaps: what stands in the turns: each item before and after, None where it was not there or is no more; copies
             under one id count each.
         facts: what the line told of the session, by name.
+        source: where the line came from (D11).
         unknown_item: the tag of an item that is not known, "" for none (D21).
         timestamp_ms: the line's own timestamp in milliseconds since the epoch, None when it cannot be read.
     """
@@ -70,4 +71,5 @@ class ChangeSet:
     turns_dropped: list[Turn] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     unknown_item: str = ""
+    source: dict[str, Any] = field(default_factory=dict)
     timestamp_ms: int | None = None

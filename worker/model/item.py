@@ -215,3 +215,14 @@ Item = (
 
 # The `type` of every item that is known.
 TYPES = frozenset(name for kind in get_args(Item) for name in get_args(get_type_hints(kind)["type"]))
+_BY_STATUS = frozenset({"commandExecution", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "fileChange"})
+
+
+def is_open(item: Any) -> bool:
+    """Tell whether an item may still change (P4); the end of its turn does not close it (D18)."""
+    kind = item["type"]
+    if kind in _BY_STATUS:
+        return bool(item["status"] == "inProgress")
+    if kind == "webSearch":
+        return item["action"] is None
+    return kind == "imageGeneration" and not item["status"]

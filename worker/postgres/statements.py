@@ -17,7 +17,8 @@ from worker.postgres.tables import Table
 class Statements:
     """The statements of a table.
 
-    A row that is there is replaced or deleted only by a newer version, so that what is read twice changes nothing.
+    A row that is there is replaced or deleted only by a newer version, so that what is read twice changes nothing; a
+    row that shows the latest also by a later one of the same version.
     """
 
     def __init__(self, table: Table) -> None:
@@ -35,8 +36,12 @@ class Statements:
         self._upsert = SQL(
             "INSERT INTO {table} AS known ({columns}) SELECT {columns} FROM {staged} "
             "ON CONFLICT ({key}) DO UPDATE SET {assigned} "
-            "WHERE (known.generation, known.sequence) < (excluded.generation, excluded.sequence)"
-        ).format(**names, assigned=_each("{0} = excluded.{0}", columns[len(key) :], ", "))
+            "WHERE (known.generation, known.sequence) {older} (excluded.generation, excluded.sequence)"
+        ).format(
+            **names,
+            older=SQL("<=" if table.is_latest else "<"),
+            assigned=_each("{0} = excluded.{0}", columns[len(key) :], ", "),
+        )
         self._delete = SQL(
             "DELETE FROM {table} AS known USING unnest({arrays}) AS gone ({key}, generation, sequence) "
             "WHERE {same} AND (known.generation, known.sequence) <= (gone.generation, gone.sequence)"

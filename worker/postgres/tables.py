@@ -10,13 +10,11 @@ from worker.postgres.storable import is_plain, stored_id, stored_json
 
 Row = tuple[Any, ...]
 
-# Last in every table, in this order.
+# Last in every table, in this order, behind what tells versions of a row apart.
 COMMON = (
-    *("generation", "sequence", "topic_sequence"),
     *("source_topic", "source_partition", "source_offset", "source_index", "source_ordinal", "source_timestamp_ms"),
     *("schema_version", "reducer_version"),
 )
-_COMMON_FIELDS = itemgetter("generation", "sequence", "topicSequence")
 _SOURCE_FIELDS = itemgetter("topic", "partition", "offset", "index", "ordinal", "timestamp")
 _VERSION_FIELDS = itemgetter("schemaVersion", "reducerVersion")
 
@@ -31,6 +29,9 @@ class Table:
         own: the columns between the key and the common ones.
         fields: returns the values of `own`.
         removes: tells of a mutation that its row is gone.
+        version: the columns that order the versions of a row, generation and sequence first.
+        versions: returns their values.
+        is_latest: of two of one version the later record counts.
     """
 
     name: str
@@ -39,11 +40,14 @@ class Table:
     fields: Callable[[dict[str, Any]], Row]
     removes: Callable[[dict[str, Any]], bool]
     numbered: bool = False
+    version: tuple[str, ...] = ("generation", "sequence", "topic_sequence")
+    versions: Callable[[dict[str, Any]], Row] = itemgetter("generation", "sequence", "topicSequence")
+    is_latest: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns, in the order of `row`."""
-        return (*self.key, *self.own, *COMMON)
+        return (*self.key, *self.own, *self.version, *COMMON)
 
     def key_of(self, key: bytes) -> Row:
         """Return the primary key that a record's key stands for.
@@ -68,14 +72,24 @@ class Table:
         return (
             *self.key_of(key),
             *self.fields(mutation),
-            *_COMMON_FIELDS(mutation),
+            *self.versions(mutation),
             *_SOURCE_FIELDS(mutation["source"]),
             *_VERSION_FIELDS(mutation),
         )
 
 
 def _item(mutation: dict[str, Any]) -> Row:
-    return (*_ITEM_FIELDS(mutation), mutation.get("originalBytes"), stored_json(mutation["materializedThreadItem"]))
+    return (
+        *_ITEM_FIELDS(mutation),
+        mutation.get("originalBytes"),
+        stored_json(mutation["materializedThreadItem"]),
+        _origin(mutation),
+    )
+
+
+def _origin(mutation: dict[str, Any]) -> str | None:
+    origin = mutation.get("originThreadId")
+    return None if origin is None else stored_id(origin)
 
 
 _ITEM_FIELDS = itemgetter(
@@ -92,6 +106,7 @@ def _turn(mutation: dict[str, Any]) -> Row:
         None if error is None else stored_json(error),
         stored_json(summary["summaryItems"]),
         mutation["inherited"],
+        _origin(mutation),
     )
 
 
@@ -107,6 +122,22 @@ def _event(mutation: dict[str, Any]) -> Row:
     )
 
 
+def _thread(mutation: dict[str, Any]) -> Row:
+    texts = (mutation[name] for name in _THREAD_TEXTS)
+    return (
+        *(None if text is None else stored_id(text) for text in texts),
+        *_THREAD_FIELDS(mutation),
+        *(None if mutation[name] is None else stored_json(mutation[name]) for name in ("git", "items", "tokensUsed")),
+    )
+
+
+_THREAD_TEXTS = ("parentThreadId", "forkedFromId", "cwd", "model", "cliVersion", "title", "name")
+_THREAD_FIELDS = itemgetter(
+    *("kind", "historyMode", "createdAtMs", "lastActivityAtMs", "turns", "inheritedTurns", "rolledBackTurns"),
+    *("lastTurnStatus", "inheritedItems", "openItems", "parked"),
+)
+
+
 # By the projection whose topic they show.
 TABLES = {
     "thread_item": Table(
@@ -114,7 +145,7 @@ TABLES = {
         key=("thread_id", "turn_id", "item_key"),
         own=(
             *("turn_ordinal", "item_position", "item_ordinal", "item_type", "is_open", "inherited"),
-            *("created_at_ms", "updated_at_ms", "original_bytes", "item"),
+            *("created_at_ms", "updated_at_ms", "original_bytes", "item", "origin_thread_id"),
         ),
         fields=_item,
         removes=lambda mutation: mutation["mutationKind"] == "tombstone",
@@ -124,7 +155,7 @@ TABLES = {
         key=("thread_id", "turn_id"),
         own=(
             *("turn_ordinal", "status", "started_at", "completed_at", "duration_ms"),
-            *("error", "summary_items", "inherited"),
+            *("error", "summary_items", "inherited", "origin_thread_id"),
         ),
         fields=_turn,
         removes=lambda mutation: bool(mutation["removed"]),
@@ -136,5 +167,20 @@ TABLES = {
         fields=_event,
         removes=lambda _mutation: False,
         numbered=True,
+    ),
+    "thread": Table(
+        name="threads",
+        key=("thread_id",),
+        own=(
+            *("parent_thread_id", "forked_from_id", "cwd", "model", "cli_version", "title", "name"),
+            *("kind", "history_mode", "created_at_ms", "last_activity_at_ms"),
+            *("turns", "inherited_turns", "rolled_back_turns", "last_turn_status"),
+            *("inherited_items", "open_items", "parked", "git", "items", "tokens_used"),
+        ),
+        fields=_thread,
+        removes=lambda _mutation: False,
+        version=("generation", "sequence"),
+        versions=itemgetter("generation", "asOfSequence"),
+        is_latest=True,
     ),
 }

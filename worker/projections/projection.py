@@ -6,7 +6,7 @@ so that a restart at any point changes nothing.
 """
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from worker.model.change import ChangeSet
 from worker.model.mutation import Draft
@@ -43,3 +43,18 @@ class Projection(Protocol):
             row: the state row.
             turn: the turn it is, or is in.
         """
+
+
+@runtime_checkable
+class Latest(Projection, Protocol):
+    """A projection whose topic has one row a thread, which shows it as it is at a commit.
+
+    Its values take no number of the thread's sequence: they tell `asOfSequence`. What it needs from one commit to the
+    next it keeps in the thread's row `p/<name>`, as JSON.
+    """
+
+    def latest(self, thread: Thread) -> dict[str, Any] | None:
+        """Return the row's fields beside the common ones, `source` among them; None if it did not change."""
+
+    def touch(self, thread: Thread) -> None:
+        """Have the row count as changed."""

@@ -7,21 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.model.change import ChangeSet, ItemChange
-from worker.model.item import Item
+from worker.model.item import Item, is_open
 from worker.model.mutation import Draft
 from worker.model.thread import Thread, Turn
-
-_BY_STATUS = frozenset({"commandExecution", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "fileChange"})
-
-
-def is_open(item: Any) -> bool:
-    """Tell whether an item may still change (P4); the end of its turn does not close it (D18)."""
-    kind = item["type"]
-    if kind in _BY_STATUS:
-        return bool(item["status"] == "inProgress")
-    if kind == "webSearch":
-        return item["action"] is None
-    return kind == "imageGeneration" and not item["status"]
 
 
 class ThreadItems:

@@ -89,7 +89,6 @@ def _facts(meta: Any, mode: str) -> dict[str, Any]:
         }
         if isinstance(git, dict)
         else None,
-        "startedAt": _text(meta, "timestamp"),
     }
 
 

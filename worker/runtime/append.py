@@ -132,6 +132,24 @@ class Appends:
             self.tally["unknown", self._name(line.kind)] += 1
         return [], line.error
 
+    def latest(self, thread: Thread) -> list[Mutation]:
+        """Return the rows that show a thread as it is now and differ from the last commit's.
+
+        Raises:
+            OwnFaultError: our own code failed.
+        """
+        try:
+            mutations = self._pipeline.latest(thread)
+        except Exception as error:
+            raise OwnFaultError("project", f"the latest of a thread: {type(error).__name__}") from error
+        for mutation in mutations:
+            self.tally["mutations", mutation.projection] += 1
+        return mutations
+
+    def touch(self, thread: Thread) -> None:
+        """Have the rows that show a thread as it is count as changed."""
+        self._pipeline.touch(thread)
+
     def _repeated(self, thread: Thread, line: Line) -> bool:
         assert line.ordinal is not None
         seen = admit(thread, line.ordinal, line.digest)

@@ -72,9 +72,14 @@ class Checkpoint:
 
         Raises:
             RetryError: nothing was committed, or nobody knows (DoubtError).
+            FatalError: our own code failed on what a commit shows of the threads.
         """
         if not self.records:
             return
+        for partition, task in tasks.items():
+            latest = task.latest()
+            if latest:
+                self._sink.send(partition, latest)
         rows = {partition: task.changed_rows() for partition, task in tasks.items()}
         for partition, found in rows.items():
             if found:

@@ -66,6 +66,8 @@ class Erasure:
 
     def _nulls(self, thread_id: str, row: str, data: bytes, headers: Headers) -> Iterator[OutRecord]:
         kind, _, rest = row.partition("/")
+        if kind == "p" and rest in self._topics:
+            yield OutRecord(self._topics[rest], row_key(thread_id).encode(), None, headers)
         if kind not in ("i", "u"):
             return
         found = decode_row(row, data)

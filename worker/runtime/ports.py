@@ -70,6 +70,13 @@ class Task(Protocol):
             FatalError: the worker must not go on; nothing of the batch may be committed.
         """
 
+    def latest(self) -> list[OutRecord]:
+        """Return what shows the threads as they are: called once, right before `changed_rows`.
+
+        Raises:
+            FatalError: our own code failed; nothing of the transaction may be committed.
+        """
+
     def changed_rows(self) -> list[StateRow]:
         """Return the rows changed since the last checkpoint, each once, encoded. Keeps them until `committed`."""
 

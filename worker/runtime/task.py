@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from worker.codec.mutations import Encoder, headers
-from worker.errors import RetryError
+from worker.errors import FatalError, RetryError
 from worker.model.mutation import Mutation
 from worker.model.record import InRecord, OutRecord, StateRow
 from worker.model.thread import Thread
@@ -95,6 +95,7 @@ class PartitionTask:
             return True
         if fault is not BEHIND:
             self._parking.park(thread, record, fault, self._wall())
+            self._appends.touch(thread)
         self._set_aside(record, fault, self._topics.parked, out)
         return True
 
@@ -167,6 +168,7 @@ class PartitionTask:
             return True
         records, then = self._parking.log.read(record.partition, record.key or b"", thread.header.parked_from)
         thread.header.parked_from = None
+        self._appends.touch(thread)
         for offset, parked in records:
             if self._parking.fails_on(parked) is not None:
                 self._parking.keep_parked(thread, offset)
@@ -179,6 +181,18 @@ class PartitionTask:
         return True
 
     # The checkpoint
+
+    def latest(self) -> list[OutRecord]:
+        """Return the rows that show the changed threads as they are; see `Task`."""
+        out: _Out = []
+        try:
+            for thread in self._threads.touched():
+                for mutation in self._appends.latest(thread):
+                    mutation.value["parked"] = thread.header.parked_from is not None
+                    self._publish(mutation, out)
+        except OwnFaultError as found:
+            raise FatalError(f"our code failed on {found.told}: roll the release back, and report it") from found
+        return out
 
     def changed_rows(self) -> list[StateRow]:
         """Return the rows changed since the last checkpoint, encoded, each once."""

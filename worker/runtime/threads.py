@@ -1,6 +1,7 @@
 """A partition's threads: decoded in memory while they are hot, within a bound in bytes; all of them in the store."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -62,6 +63,10 @@ class Threads:
     def is_touched(self, thread_id: str) -> bool:
         """Tell whether a thread has changes that no commit has written."""
         return thread_id in self._touched
+
+    def touched(self) -> Iterable[Thread]:
+        """Return the threads that have changes no commit has written."""
+        return self._touched.values()
 
     def _load(self, thread_id: str, row: str) -> Any:
         data = self.store.get(state_key(thread_id, row))

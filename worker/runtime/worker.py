@@ -229,17 +229,17 @@ class Worker:
     # The end
 
     def _finish(self) -> None:
-        if self._broken is not None:
-            raise _stopped(self._broken)
         try:
-            self._checkpoint.commit(self._tasks)
+            if self._broken is None:
+                self._checkpoint.commit(self._tasks)
+            elif not isinstance(self._broken, FencedError):
+                # What was open is forgotten; a fenced producer has nothing open, and may not take its name back here.
+                self._sink.reset(self._broken)
         except RetryError as error:
-            raise FatalError(
-                f"stopped without the last commit; nothing is lost, a successor goes on ({error})"
-            ) from error
+            raise _stopped(error) from error
         self._source.close()
         self._drop(list(self._tasks))
 
 
 def _stopped(error: RetryError) -> FatalError:
-    return FatalError(f"stopped while Kafka did not answer; nothing is lost, a successor goes on ({error})")
+    return FatalError(f"stopped without the last commit; nothing is lost, a successor goes on ({error})")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.factories import TIMESTAMP_MS, Story, event, line, payload, turn_item
-from worker.projections.thread_items import ThreadItems, is_open
+from worker.model.item import is_open
+from worker.projections.thread_items import ThreadItems
 
 STARTED = event("task_started", turn_id="a")
 LATER, LATER_MS = "2026-06-04T00:00:01.000Z", TIMESTAMP_MS + 1000

@@ -16,6 +16,7 @@ from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
 from worker.projections.projection import Projection
 from worker.projections.table import PROJECTIONS
+from worker.projections.threads import THREADS
 from worker.reducer.error_info import as_output
 from worker.replay import Replay
 from worker.runtime.append import Appends
@@ -268,7 +269,7 @@ def record(
 
 
 TOPICS = TopicNames.of(
-    prefix="codex.", group="g", projections={name: found.topic for name, found in PROJECTIONS.items()}
+    prefix="codex.", group="g", projections={found.name: found.topic for found in (*PROJECTIONS.values(), THREADS)}
 )
 PARTITION = 3
 
@@ -319,7 +320,7 @@ def task(
         facts=facts,
         placement=Placement(PARTITION, partitions, facts),
         parking=Parking(PARTITION, facts, log, threads_max=parked_threads_max, within_s=60.0),
-        erasure=Erasure(rows, list(PROJECTIONS.values()), TOPICS.projections),
+        erasure=Erasure(rows, projections, TOPICS.projections),
         topics=TOPICS,
         appends=Appends(DECODER, Pipeline(projections, redact=False)),
         encoder=JsonEncoder(),

@@ -50,6 +50,10 @@ class Replay:
         if len(self.rejected) < REJECTED_MAX:
             self.rejected.append(Rejected(self._index, error))
 
+    def latest(self) -> list[Mutation]:
+        """Return the rows that show the thread as it is now, of projections that have such rows."""
+        return self._appends.latest(self.thread)
+
     def turns(self) -> list[dict[str, Any]]:
         """Return the turns as the v2 API shows them, in order (R4, R26)."""
         return [shown_turn(self.thread, turn) for turn in reversed(list(self.thread.turns()))]

@@ -15,12 +15,12 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from tests import made, strategies
 from tests.compatibility import problems
 from tests.strategies import Given
-from worker.codec.schemas import APPEND, MUTATIONS, avro_schema, released, schema
+from worker.codec.schemas import APPEND, MUTATIONS, VALUES, avro_schema, released, schema
 from worker.model.item import Item
 from worker.projections.table import PROJECTIONS
 
 FOLDER = Path(__file__).parents[2] / "schemas"
-NAMES = (*MUTATIONS, APPEND)
+NAMES = (*VALUES, APPEND)
 RELEASES = sorted((FOLDER / "released").iterdir())
 
 
@@ -66,7 +66,7 @@ def test_a_type_that_several_files_hold_is_the_same_in_each() -> None:
         for one in records(source(name)):
             by_name.setdefault(one["name"], []).append(one)
 
-    assert {name: len(found) for name, found in by_name.items() if len(found) > 1} == {"Source": 3}
+    assert {name: len(found) for name, found in by_name.items() if len(found) > 1} == {"Source": 4}
     assert all(one == found[0] for found in by_name.values() for one in found)
 
 

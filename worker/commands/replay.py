@@ -3,7 +3,7 @@
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import zstandard
@@ -11,7 +11,7 @@ from rich.progress import track
 
 from worker.app import appends
 from worker.commands.options import ConfigOption, Output, OutputOption, err, out, print_json, settings
-from worker.commands.view import mutation_row, mutations_table, turns_table
+from worker.commands.view import mutation_row, mutations_table, thread_text, turns_table
 from worker.replay import Replay
 from worker.rollouts.files import RolloutFile, rollout_files
 from worker.runtime.append import Tally
@@ -22,13 +22,14 @@ class Emit(StrEnum):
 
     TURNS = "turns"
     MUTATIONS = "mutations"
+    THREADS = "threads"
 
 
 def replay(
     files: Annotated[
         list[Path], typer.Argument(help="Rollout files or folders of them; - reads standard input.", metavar="FILE…")
     ],
-    emit: Annotated[Emit, typer.Option(help="The turns at the end, or every mutation on the way.")] = Emit.TURNS,
+    emit: Annotated[Emit, typer.Option(help="Turns at the end, mutations on the way, or the index.")] = Emit.TURNS,
     output: OutputOption = Output.TABLE,
     redact: Annotated[
         bool | None,
@@ -38,7 +39,7 @@ def replay(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Reduce rollout files without Kafka and print the turns or the mutations: what the worker would publish.
+    """Reduce rollout files without Kafka and print turns, mutations or the thread index: what the worker would publish.
 
     [bold]Examples[/bold]
 
@@ -46,9 +47,12 @@ def replay(
 
       thread-history-worker replay ~/.codex/sessions --output json > turns.jsonl
 
+      thread-history-worker replay ~/.codex/sessions --emit threads
+
       zstdcat old.jsonl.zst | thread-history-worker replay --emit mutations --output json -
     """
-    shared = appends(settings(config, redact=redact))
+    installed = ("thread",) if emit is Emit.THREADS else None
+    shared = appends(settings(config, redact=redact, projections=installed))
     show = _SHOWS[emit, output]
     found = rollout_files(files)
     unreadable = 0
@@ -100,11 +104,29 @@ def _table_mutations(file: RolloutFile, replayed: Replay) -> None:
     out.print(table)
 
 
+def _rows(file: RolloutFile, replayed: Replay) -> list[Any]:
+    for _ in replayed.mutations(file.lines()):
+        pass
+    return [found.value for found in replayed.latest()]
+
+
+def _json_threads(file: RolloutFile, replayed: Replay) -> None:
+    for found in _rows(file, replayed):
+        print_json({"file": str(file.path), "threadId": replayed.thread.id, "value": found})
+
+
+def _table_threads(file: RolloutFile, replayed: Replay) -> None:
+    for found in _rows(file, replayed):
+        out.print(thread_text(found))
+
+
 _SHOWS = {
     (Emit.TURNS, Output.JSON): _json_turns,
     (Emit.TURNS, Output.TABLE): _table_turns,
     (Emit.MUTATIONS, Output.JSON): _json_mutations,
     (Emit.MUTATIONS, Output.TABLE): _table_mutations,
+    (Emit.THREADS, Output.JSON): _json_threads,
+    (Emit.THREADS, Output.TABLE): _table_threads,
 }
 
 

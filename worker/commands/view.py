@@ -128,3 +128,20 @@ _KINDS: dict[str, Callable[[Any], tuple[str, str]]] = {
     "lifecycle": lambda value: (value["eventType"], ""),
     "thread": lambda value: (value["kind"], escape(shortened(value["title"] or ""))),
 }
+
+
+def thread_text(row: Any) -> str:
+    """Return a row of the thread index on two lines."""
+    items = ", ".join(f"{count} {kind}" for kind, count in sorted(row["items"].items()))
+    from_ = row["forkedFromId"] or row["parentThreadId"]
+    about = [
+        row["kind"] + (f" of {from_}" if from_ else ""),
+        row["historyMode"],
+        row["model"],
+        row["cwd"],
+        f"{row['turns']} turns" + (f", {row['inheritedTurns']} inherited" if row["inheritedTurns"] else ""),
+        items,
+    ]
+    title = escape(shortened(row["name"] or row["title"] or "(no message)"))
+    lines = f"[bold]{escape(row['threadId'])}[/bold]  {title}", escape(" · ".join(part for part in about if part))
+    return "\n  ".join(lines)

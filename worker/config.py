@@ -190,7 +190,9 @@ class Settings(BaseSettings):
     parking: ParkingSettings = ParkingSettings()
     sink: SinkSettings = SinkSettings()
     registry: RegistrySettings = RegistrySettings()
-    projections: tuple[str, ...] = Field(PROJECTIONS, min_length=1, description="the observers to run, in this order")
+    projections: tuple[str, ...] = Field(
+        PROJECTIONS, min_length=1, description="the observers to run, in this order; `thread` is the index"
+    )
     encoding: Literal["avro", "avro-registry", "json"] = Field(
         "avro", description="how mutations are encoded: Avro single objects, Avro in Confluent's frame, or JSON"
     )

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from worker import app
 from worker.audit import Difference, differences, from_scratch
 from worker.codec.values import ValueDecoder
-from worker.config import Settings, load
+from worker.config import PROJECTIONS, Settings, load
 from worker.errors import RetryError
 from worker.kafka.group import GroupProgress
 from worker.kafka.publisher import Publisher
@@ -163,16 +163,24 @@ class WorkerProcess:
 class Deployment:
     """A worker group with topics of its own."""
 
-    def __init__(self, bootstrap: str, name: str, partitions: int = PARTITIONS, **more: object) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        name: str,
+        partitions: int = PARTITIONS,
+        projections: Sequence[str] = PROJECTIONS,
+        **more: object,
+    ) -> None:
         self._variables: dict[str, object] = {
             "KAFKA__BOOTSTRAP_SERVERS": bootstrap,
             "GROUP": name,
             "TOPICS__PREFIX": f"{name}.",
             "TOPICS__PARTITIONS": partitions,
+            "PROJECTIONS": json.dumps(projections),
             **TIMERS,
             **more,
         }
-        self.settings = self._settings(name, partitions, bootstrap)
+        self.settings = self._settings(name, partitions, bootstrap, projections)
         self.names = app.topic_names(self.settings)
         Topics(self.settings.kafka).create(wanted(self.names), self.settings.topics)
         self._progress = GroupProgress(self.settings.kafka, name, self.names.input, partitions)
@@ -181,9 +189,10 @@ class Deployment:
         self._state = tempfile.TemporaryDirectory()
 
     @staticmethod
-    def _settings(name: str, partitions: int, bootstrap: str) -> Settings:
+    def _settings(name: str, partitions: int, bootstrap: str, projections: Sequence[str]) -> Settings:
         topics = {"prefix": f"{name}.", "partitions": partitions}
-        return load(None, {"kafka": {"bootstrap_servers": bootstrap}, "group": name, "topics": topics})
+        kafka = {"bootstrap_servers": bootstrap}
+        return load(None, {"kafka": kafka, "group": name, "topics": topics, "projections": projections})
 
     def environment(self, **more: object) -> dict[str, str]:
         """Return the variables that a worker of this group runs with."""
@@ -254,6 +263,7 @@ class Deployment:
         return differences(
             self.published(),
             from_scratch(self.input(), app.task_maker(self.settings, partitions=self.settings.topics.partitions)),
+            latest={topic for name, topic in self.names.projections.items() if name == "thread"},
         )
 
     def by_thread(self) -> tuple[ByThread, ByThread]:

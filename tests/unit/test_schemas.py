@@ -236,5 +236,6 @@ def test_the_readme_names_the_type_of_each_topic() -> None:
 
     assert rows == [
         *expected,
+        ("codex.threads", "codex.threads-value", "thread.avsc", schema("thread").name),
         ("codex.rollout-items", "codex.rollout-items-value", f"{APPEND}.avsc", schema(APPEND).name),
     ]

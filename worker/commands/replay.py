@@ -117,7 +117,7 @@ def _json_threads(file: RolloutFile, replayed: Replay) -> None:
 
 def _table_threads(file: RolloutFile, replayed: Replay) -> None:
     for found in _rows(file, replayed):
-        out.print(thread_text(found))
+        out.print(thread_text(found), soft_wrap=True)
 
 
 _SHOWS = {

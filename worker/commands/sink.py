@@ -57,8 +57,8 @@ def postgres(
 ) -> None:
     """Keep tables of a PostgreSQL database in step with the mutation topics, exactly once, until SIGTERM or Ctrl-C.
 
-    Makes the tables thread_items, thread_turns, thread_lifecycle and thread_progress, or brings them up to date. Start
-    as many as you like; they share the partitions.
+    Makes the tables thread_items, thread_turns, thread_lifecycle, threads and thread_progress, or brings them up to
+    date. Start as many as you like; they share the partitions.
 
     [bold]Examples[/bold]
 

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 import orjson
@@ -13,6 +13,7 @@ from worker.model.scalar import uuid
 
 STDIN = Path("-")
 PACKED = ".zst"
+_NAMED = "rollout-"
 SUFFIXES = (".jsonl", ".jsonl" + PACKED)
 _READ_BYTES = 1 << 20
 # Unpacking can blow a chunk up by four orders of magnitude: read little at a time.
@@ -26,15 +27,25 @@ Piece = tuple[bytes, int, bool]
 
 
 def rollout_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files named and those below the folders named, each folder's in path order.
+    """Return the files named and those below the folders named, each folder's as `in_order` sorts them.
 
     A folder's files count by their suffix (`.jsonl`, `.jsonl.zst`); a file that is named counts whatever it is called.
     """
     found: dict[Path, None] = {}
     for path in paths:
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        inside = sorted(path.rglob("*"), key=in_order) if path.is_dir() else [path]
         found |= dict.fromkeys(file for file in inside if file == path or (is_rollout(file) and file.is_file()))
     return list(found)
+
+
+def in_order(path: PurePath | str) -> tuple[str, str]:
+    """Return what files are sorted by: a thread comes before those it spawned, whatever folder each is in.
+
+    Codex names files by the time and the id of their thread (`rollout-<time>-<thread id>`), and a thread's further ones
+    after those (`…_<rollout id>`), so the name comes first. Others go by their path.
+    """
+    name = PurePath(path).name
+    return (name if name.startswith(_NAMED) else "", str(path))
 
 
 def is_rollout(path: Path) -> bool:
@@ -184,12 +195,16 @@ def session_id(line: bytes) -> str | None:
 
 
 def thread_id_of_name(path: Path) -> str:
-    """Return the thread id a file's name states: its last UUID, else its stem; `stdin` for standard input."""
+    """Return the thread id a file's name states: its last UUID, else its stem; `stdin` for standard input.
+
+    One behind a `_` is the file's own: what a thread was reverted to is another file of the same thread.
+    """
     if path == STDIN:
         return "stdin"
     uuids = _UUID.findall(path.name)
+    others = [found for found in uuids if f"_{found}" not in path.name]
     if uuids:
-        return str(uuids[-1]).lower()
+        return str((others or uuids)[-1]).lower()
     # A name need not be UTF-8; a thread id must.
     name = path.name.encode(errors="replace").decode()
     return name.removesuffix(PACKED).removesuffix(".jsonl") or name

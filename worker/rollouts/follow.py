@@ -20,6 +20,7 @@ from worker.rollouts.files import (
     SUFFIXES,
     RolloutFile,
     content,
+    in_order,
     session_id,
     split,
     thread_id_of_name,
@@ -109,11 +110,11 @@ class Follower:
         self._closed_folders: set[str] = set()
 
     def look(self) -> Iterator[Step]:
-        """Look through the folders once and yield a step for each line that is new, files in path order."""
+        """Look through the folders once and yield a step for each line that is new, files as `in_order` sorts them."""
         found = self._scan()
         for gone in self.positions.keys() - found.keys():
             del self.positions[gone]
-        changed = sorted(key for key, (_, seen) in found.items() if self._position(key).seen != seen)
+        changed = sorted((key for key, (_, seen) in found.items() if self._position(key).seen != seen), key=in_order)
         for key in changed:
             path, seen = found[key]
             yield from self._read(Path(path), key, seen)

@@ -154,6 +154,8 @@ def test_a_thread_is_named_by_the_first_session_meta_that_can_be_read(tmp_path: 
         (f"{NAME}.zst", OTHER_UUID),
         (NAME.upper(), OTHER_UUID),
         (f"{UUID}-{OTHER_UUID}.jsonl", OTHER_UUID),
+        (f"rollout-2026-06-04T12-00-00-{OTHER_UUID}_{UUID}.jsonl", OTHER_UUID),
+        (f"notes_{UUID}.jsonl", UUID),
         ("notes.jsonl", "notes"),
         ("notes.jsonl.zst", "notes"),
         ("notes.txt", "notes.txt"),
@@ -226,14 +228,30 @@ def test_standard_input_is_kept_only_as_far_as_its_thread_was_looked_for(stdin: 
 # Which files
 
 
-def test_folders_give_their_rollouts_in_path_order(tmp_path: Path) -> None:
+def test_a_thread_comes_before_those_it_spawned_and_its_first_file_before_its_others(tmp_path: Path) -> None:
+    sessions, archived = tmp_path / "sessions/2026/06/04", tmp_path / "archived_sessions"
+    for folder in (sessions, archived, sessions / "agents"):
+        folder.mkdir(parents=True)
+    child = "019b0000-9000-7000-8000-00000000000c"
+    wanted = [
+        _written(sessions, f"rollout-2026-06-04T12-00-00-{UUID}.jsonl"),
+        _written(archived, f"rollout-2026-06-04T12-00-00-{UUID}_{OTHER_UUID}.jsonl.zst"),
+        _written(sessions / "agents", f"rollout-2026-06-04T12-00-01-{child}.jsonl"),
+        _written(archived, f"rollout-2026-06-04T12-00-02-{child}.jsonl"),
+    ]
+
+    assert rollout_files([tmp_path]) == wanted
+
+
+def test_files_that_codex_did_not_name_come_first_by_their_paths(tmp_path: Path) -> None:
     later, earlier = tmp_path / "2026/06/05", tmp_path / "2026/06/04"
     for folder in (later, earlier):
         folder.mkdir(parents=True)
     wanted = [
+        _written(earlier, "notes.jsonl"),
+        _written(later, "c.jsonl"),
         _written(earlier, "rollout-a.jsonl"),
         _written(earlier, "rollout-b.jsonl.zst"),
-        _written(later, "c.jsonl"),
     ]
     _written(later, "d.json")
     _written(later, "e.zst")

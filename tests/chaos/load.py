@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from benchmarks import threads as made_up
+from tests import factories
 from tests.integration.harness import vector_threads
 
 ID = "chaos-id"
@@ -17,6 +18,7 @@ _ORDINAL = "rollout-ordinal"
 ACTIVE = 120
 # Every n-th thread is one of the conformance cases, which have all kinds of lines.
 _VECTOR_EVERY = 4
+_PAGINATED_EVERY = 5
 _HOSTILE = 0.04
 OVERSIZED_BYTES = 1_200_000
 _OVERSIZED_MAX = 8
@@ -86,12 +88,31 @@ def _threads(seed: int, length: int) -> Iterator[_Thread]:
     number = seed % 1_000 * 100_000
     while True:
         number += 1
-        if number % _VECTOR_EVERY:
+        if number % _PAGINATED_EVERY == 0:
+            yield _Thread(b"paginated-%d" % number, paginated(length, number))
+        elif number % _VECTOR_EVERY:
             lines = made_up.lines(max(1, length * 4 // 5), number)
             yield _Thread(made_up.thread_id(number).encode(), lines)
         else:
             name, texts = next(cases)
             yield _Thread(name.encode(), iter(texts[: 2 * length]))
+
+
+def paginated(length: int, number: int) -> Iterator[bytes]:
+    """Yield the lines of a paginated thread, which in every other case begins with copies of another's."""
+    forked = {"forked_from_id": factories.OTHER_UUID, "subagent_history_start_ordinal": 8} if number % 2 else {}
+    yield factories.line("session_meta", {"id": factories.UUID, "history_mode": "paginated", **forked})
+    for turn in range(1, length // 7 + 2):
+        turn_id = f"{number}-{turn}"
+        text = [{"type": "text", "text": f"question {turn}"}]
+        answer = [{"type": "Text", "text": f"answer {turn}"}]
+        yield factories.event("task_started", turn_id=turn_id, started_at=turn)
+        yield factories.turn_item("UserMessage", turn_id=turn_id, id=f"u{turn}", content=text)
+        yield factories.turn_item("Reasoning", turn_id=turn_id, id=f"r{turn}", summary_text=["hm"])
+        yield factories.turn_item("Plan", turn_id=turn_id, id=f"p{turn}", text="one")
+        yield factories.turn_item("Plan", turn_id=turn_id, id=f"p{turn}", text="one, two")
+        yield factories.turn_item("AgentMessage", turn_id=turn_id, id=f"a{turn}", content=answer, phase="final_answer")
+        yield factories.event("task_complete", turn_id=turn_id, started_at=turn, completed_at=turn + 1)
 
 
 def vector_threads_of(copy: int) -> Iterator[tuple[str, list[bytes]]]:

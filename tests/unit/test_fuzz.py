@@ -102,6 +102,35 @@ def test_the_decoder_reads_whatever_comes(line: bytes) -> None:
         assert read.ordinal is None or 0 <= read.ordinal < 2**63
 
 
+# Modes and forks: what comes first decides how all else is read.
+BEGINS = st.sampled_from([
+    [],
+    [factories.line("session_meta", {"id": factories.UUID, "history_mode": "paginated"})],
+    [
+        factories.line("session_meta", {"id": factories.UUID, "forked_from_id": factories.OTHER_UUID}),
+        factories.line("session_meta", {"id": factories.OTHER_UUID}),
+    ],
+])  # fmt: skip
+ORDINALS = st.none() | st.integers(0, 40) | st.just(2**63 - 1)
+
+
+@settings(max_examples=10 * EXAMPLES)
+@given(BEGINS, st.lists(st.tuples(strategies.whole_items() | LINES, ORDINALS), max_size=12))
+def test_no_line_order_repeat_gap_or_mangling_stops_a_thread_of_any_mode(
+    begin: list[bytes], rest: list[tuple[bytes, int | None]]
+) -> None:
+    thread, appends = Thread("t"), factories.appends(redact=True)
+    last = factories.event("task_started", turn_id="the last")
+    lines = [*((line, None) for line in begin), *rest, (last, 10**6)]
+
+    mutations = [
+        mutation for line, ordinal in lines for mutation in appends.process(thread, line, ordinal, {"index": 0})[0]
+    ]
+
+    assert [mutation.sequence for mutation in mutations] == [*range(1, len(mutations) + 1)]
+    assert mutations[-1].value["turnId"] == "the last"
+
+
 @settings(max_examples=10 * EXAMPLES)
 @given(st.lists(LINES, max_size=12))
 def test_the_reducer_takes_whatever_the_decoder_accepts(lines: list[bytes]) -> None:

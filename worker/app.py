@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker import encoding
 from worker.codec.lines import LineDecoder
@@ -17,6 +17,7 @@ from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource, heartbeat_ms
 from worker.kafka.topics import Topics, definition, insist, wanted
 from worker.model.record import InRecord
+from worker.model.shown import Form
 from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
 from worker.projections.projection import Projection
@@ -35,6 +36,11 @@ from worker.runtime.threads import Budget, Threads
 from worker.runtime.worker import Worker
 from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from worker.postgres.session import Session
+    from worker.postgres.shown import ShownTables
+    from worker.postgres.tables import Table
 
 ENTRY_POINTS = "thread_history_worker.projections"
 
@@ -215,6 +221,55 @@ def worker(settings: Settings) -> Worker:
     )
 
 
+def postgres_shown(settings: Settings) -> "ShownTables":
+    """Return what reads the tables of a PostgreSQL store.
+
+    Raises:
+        ConfigError: no database answers, or none is named.
+    """
+    session, tables = _postgres(settings, "verify --store postgres")
+    session.wait(settings.kafka.start_timeout_s)
+    from worker.postgres.shown import ShownTables  # noqa: PLC0415 (an extra)
+
+    return ShownTables(session, tables)
+
+
+def stored_form(settings: Settings) -> Form:
+    """Return the form in which the tables of a PostgreSQL store hold rows.
+
+    Raises:
+        ConfigError: there is no driver, or no database is named.
+    """
+    _, tables = _postgres(settings, "verify --store postgres")
+    from worker.postgres.shown import StoredForm  # noqa: PLC0415 (an extra)
+
+    return StoredForm(tables)
+
+
+def _postgres(settings: Settings, what: str) -> "tuple[Session, dict[str, Table]]":
+    """Return a session with the database, and the table of each topic.
+
+    Args:
+        what: needs it.
+
+    Raises:
+        ConfigError: there is no driver, or no database is named.
+    """
+    try:
+        # An extra: only those who use it have the driver.
+        from worker.postgres.session import Session  # noqa: PLC0415
+        from worker.postgres.tables import TABLES  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"{what} needs PostgreSQL's driver ({error}): pip install 'thread-history-worker[postgres]'"
+        ) from None
+    if settings.sink.dsn is None:
+        raise ConfigError("sink.dsn: which database? Set THW_SINK__DSN=postgresql://user:password@host/database")
+    names = topic_names(settings).projections
+    tables = {topic: TABLES[name] for name, topic in names.items() if name in TABLES}
+    return Session(settings.sink.dsn.get_secret_value()), tables
+
+
 def postgres_sink(settings: Settings, *, reset: bool = False) -> Sinking:
     """Return a sink into PostgreSQL that is ready to run; its tables are up to date.
 
@@ -224,21 +279,11 @@ def postgres_sink(settings: Settings, *, reset: bool = False) -> Sinking:
     Raises:
         ConfigError: no broker or no database answers, a topic is missing, or the tables cannot be brought up to date.
     """
-    try:
-        # An extra: only those who use it have the driver.
-        from worker.postgres import store  # noqa: PLC0415
-        from worker.postgres.session import Session  # noqa: PLC0415
-        from worker.postgres.tables import TABLES  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            f"sink postgres needs PostgreSQL's driver ({error}): pip install 'thread-history-worker[postgres]'"
-        ) from None
+    session, tables = _postgres(settings, "sink postgres")
+    from worker.postgres import store  # noqa: PLC0415 (an extra)
+
     sink, kafka = settings.sink, settings.kafka
-    if sink.dsn is None:
-        raise ConfigError("sink.dsn: which database? Set THW_SINK__DSN=postgresql://user:password@host/database")
-    names = topic_names(settings).projections
-    tables = {topic: TABLES[name] for name, topic in names.items() if name in TABLES}
-    into = store.PostgresTables(Session(sink.dsn.get_secret_value()), tables, value_decoder(settings))
+    into = store.PostgresTables(session, tables, value_decoder(settings))
     into.open(kafka.start_timeout_s, reset=reset)
     feed = TopicShare(kafka, sink.group or into.group(), list(tables), "thread-history-sink")
     topics = Topics(kafka)

@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import orjson
 
 from worker.audit import folded
 from worker.model.mutation import encoded
 from worker.model.record import InRecord, OutRecord
+from worker.model.shown import Form, Published
 from worker.model.value import value
 from worker.runtime.headers import stated, thread_id_of
 from worker.runtime.ports import Task
@@ -53,6 +55,22 @@ class Difference:
 Rows = dict[tuple[str, bytes], Row]
 
 
+class TopicForm:
+    """Rows as the topics hold them."""
+
+    def thread(self, thread_id: str) -> str:
+        """Return a thread's name in keys."""
+        return encoded(thread_id)
+
+    def key(self, _topic: str, key: bytes) -> bytes:
+        """Return the key."""
+        return key
+
+    def content(self, _topic: str, _key: bytes, fields: dict[str, Any]) -> Any:
+        """Return all fields but the generation."""
+        return {name: found for name, found in fields.items() if name != "generation"}
+
+
 class Verification:
     """Collects both sides, thread by thread, and compares them.
 
@@ -60,9 +78,13 @@ class Verification:
         decode: a value's bytes to its fields, whatever the encoding.
         topics: the mutation topics.
         new_task: makes the task of a partition, without any state.
+        form: of the rows that are compared.
     """
 
-    def __init__(self, decode: Decode, topics: Iterable[str], new_task: Callable[[int], Task]) -> None:
+    def __init__(
+        self, decode: Decode, topics: Iterable[str], new_task: Callable[[int], Task], form: Form | None = None
+    ) -> None:
+        self.form = form or TopicForm()
         self._decode = decode
         self._topics = frozenset(topics)
         self._new_task = new_task
@@ -78,7 +100,18 @@ class Verification:
 
     def published(self, record: InRecord) -> None:
         """Take a record of a mutation topic."""
-        self._enter(self._found, record.topic, record.key, record.value)
+        row = self._enter(self._found, record.topic, record.key, record.value)
+        if row is not None:
+            self._place(row)
+
+    def stored(self, row: Published) -> None:
+        """Take a row of a store."""
+        self._found[row.thread][row.topic, row.key] = Row(row.sequence, _digest(row.content))
+        self._place(row)
+
+    def _place(self, row: Published) -> None:
+        self._generations[row.thread] = row.generation
+        self._sources[row.thread] = max(row.source, self._sources.get(row.thread, row.source))
 
     def fold(self, record: InRecord) -> None:
         """Take a record of the input, which come in order within a partition; `finish` after the last."""
@@ -87,7 +120,7 @@ class Verification:
             return
         thread_id = thread_id_of(record.key)
         if thread_id is not None:
-            self._firsts.setdefault(encoded(thread_id), (record.offset, ordinal))
+            self._firsts.setdefault(self.form.thread(thread_id), (record.offset, ordinal))
         batch = self._batches[record.partition]
         batch.append(record)
         if len(batch) >= _BATCH_RECORDS:
@@ -108,21 +141,20 @@ class Verification:
             if record.topic in self._topics:
                 self._enter(self._wanted, record.topic, record.key, record.value)
 
-    def _enter(self, side: dict[str, Rows], topic: str, key: bytes | None, data: bytes | None) -> None:
+    def _enter(self, side: dict[str, Rows], topic: str, key: bytes | None, data: bytes | None) -> Published | None:
+        """Enter a record; return the row it sets, None when it deletes one."""
         assert key is not None, "mutations have keys"
-        thread_key = key.partition(b"/")[0].decode()
+        thread = self.form.thread(unquote(key.partition(b"/")[0].decode()))
+        name = self.form.key(topic, key)
         if data is None:
-            side[thread_key].pop((topic, key), None)
-            return
+            side[thread].pop((topic, name), None)
+            return None
         fields = self._decode(data)
-        generation = fields.pop("generation")
-        if side is self._found:
-            self._generations[thread_key] = generation
-            source = fields["source"]["partition"], fields["source"]["offset"]
-            self._sources[thread_key] = max(source, self._sources.get(thread_key, source))
-        digest = blake2b(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
         sequence = fields["sequence"] if "sequence" in fields else fields["asOfSequence"]
-        side[thread_key][topic, key] = Row(sequence, digest)
+        source = fields["source"]["partition"], fields["source"]["offset"]
+        content = self.form.content(topic, key, fields)
+        side[thread][topic, name] = Row(sequence, _digest(content))
+        return Published(thread, topic, name, fields["generation"], sequence, source, content)
 
     def beginning_gone(self, begins: dict[int, int]) -> set[str]:
         """Return threads whose first record is not in the input any more: nothing can be said of them.
@@ -173,6 +205,10 @@ class Verification:
     def rows(self) -> int:
         """How many rows should be there."""
         return sum(map(len, self._wanted.values()))
+
+
+def _digest(content: Any) -> bytes:
+    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
 def _compared(found: Row | None, wanted: Row | None) -> Kind | None:

@@ -1,9 +1,11 @@
 """`verify`: the mutation topics against a reduction of the input from scratch."""
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,15 +30,25 @@ from worker.commands.options import (
     settings,
 )
 from worker.config import Settings
+from worker.errors import FatalError
 from worker.kafka.group import GroupProgress
 from worker.kafka.reader import TopicReader
 from worker.kafka.topics import Topics, insist, wanted
-from worker.model.mutation import encoded
 from worker.model.record import InRecord
+from worker.model.shown import Published
 from worker.verify import Difference, Verification
 
+# How long the tables may take to catch up with the topics, and how often that is looked at.
+_CATCH_UP_S = 30.0
+_LOOK_S = 0.5
 # Differences shown to a person; all are counted, and all are printed for programs.
 _SHOWN_MAX = 50
+
+
+class Store(StrEnum):
+    """What is compared in place of the topics."""
+
+    POSTGRES = "postgres"
 
 
 def verify(
@@ -47,6 +59,9 @@ def verify(
     strict: Annotated[
         bool, typer.Option("--strict", help="Also fail when a thread's beginning is gone from the input.")
     ] = False,
+    store: Annotated[
+        Store | None, typer.Option(help="Compare the tables of `sink postgres` (THW_SINK__DSN), not the topics.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare the mutation topics with a reduction of the input from scratch; exit code 1 when they differ.
@@ -59,10 +74,12 @@ def verify(
       thread-history-worker verify
 
       thread-history-worker verify --output json | head
+
+      THW_SINK__DSN=postgresql://localhost/threads thread-history-worker verify --store postgres
     """
     found = settings(config, kafka__bootstrap_servers=bootstrap_servers, group=group, topics__prefix=prefix)
     with tempfile.TemporaryDirectory(prefix="thread-history-verify-") as folder:
-        left_out, differences, verification = compared(found, Path(folder))
+        left_out, differences, verification = compared(found, Path(folder), store)
     counts: Counter[str] = Counter()
     shown: list[Difference] = []
     for difference in differences:
@@ -85,11 +102,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def compared(found: Settings, folder: Path) -> tuple[dict[str, set[str]], list[Difference], Verification]:
+def compared(
+    found: Settings, folder: Path, store: Store | None = None
+) -> tuple[dict[str, set[str]], list[Difference], Verification]:
     """Compare everything.
 
     Args:
         folder: an empty one, for the state of the reduction.
+        store: what is compared; the topics by default.
 
     Returns:
         Thread keys that were left out, by why; the differences; both sides.
@@ -102,11 +122,16 @@ def compared(found: Settings, folder: Path) -> tuple[dict[str, set[str]], list[D
         app.value_decoder(found),
         names.projections.values(),
         app.task_maker(found, partitions=count, open_store=app.scratch_stores(found, folder)),
+        None if store is None else app.stored_form(found),
     )
     progress = GroupProgress(found.kafka, found.group, names.input, count)
     committed, begins = progress.committed(), progress.begins()
-    for record in records_of(found, list(names.projections.values()), "Reading the mutations"):
-        verification.published(record)
+    if store is None:
+        for record in records_of(found, list(names.projections.values()), "Reading the mutations"):
+            verification.published(record)
+    else:
+        for row in track(_stored(found), "Reading the tables", console=err, transient=True, disable=_is_quiet()):
+            verification.stored(row)
     for record in records_of(found, [names.input], "Reducing the input"):
         if record.offset < committed[record.partition]:
             verification.fold(record)
@@ -114,9 +139,31 @@ def compared(found: Settings, folder: Path) -> tuple[dict[str, set[str]], list[D
     left_out = {
         "beginning gone": verification.beginning_gone(begins),
         "moving": verification.moving(committed),
-        "parked": {encoded(mark["thread_id"]) for mark in parked_threads(found)},
+        "parked": {verification.form.thread(mark["thread_id"]) for mark in parked_threads(found)},
     }
     return left_out, list(verification.differences(set().union(*left_out.values()))), verification
+
+
+def _stored(found: Settings) -> Iterator[Published]:
+    """Yield the rows of the tables, once those have taken all that the topics hold now.
+
+    Raises:
+        FatalError: they do not get there.
+    """
+    tables, topics = app.postgres_shown(found), list(app.topic_names(found).projections.values())
+    reader = TopicReader(found.kafka, topics)
+    ends = reader.ends()
+    reader.close()
+    deadline = time.monotonic() + _CATCH_UP_S
+    while (behind := tables.behind(ends)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    if behind:
+        raise FatalError(f"the tables are {behind} records behind the topics: does `sink postgres` run?")
+    yield from tables.rows()
+
+
+def _is_quiet() -> bool:
+    return not err.is_terminal
 
 
 def records_of(found: Settings, topics: list[str], what: str) -> Iterator[InRecord]:

@@ -19,6 +19,10 @@ _SOURCE_FIELDS = itemgetter("topic", "partition", "offset", "index", "ordinal", 
 _VERSION_FIELDS = itemgetter("schemaVersion", "reducerVersion")
 
 
+# Columns that hold JSON.
+JSON_COLUMNS = frozenset({"item", "error", "summary_items", "payload", "git", "items", "tokens_used"})
+
+
 @value
 class Table:
     """A topic's rows.

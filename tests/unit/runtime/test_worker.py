@@ -94,6 +94,14 @@ def test_faults_and_rebalances_in_any_order_lose_and_double_nothing(script: list
     assert dict(broker.outputs) == WANTED
 
 
+@pytest.mark.parametrize("fault", sorted({*FAULTS} - {"", "reset"}))
+def test_one_fault_at_any_call_loses_and_doubles_nothing(fault: str) -> None:
+    for calls in range(24):
+        broker = _run([], [""] * calls + [fault])
+
+        assert dict(broker.outputs) == WANTED, f"at call {calls}"
+
+
 def test_trouble_that_lasts_ends_the_process_and_says_what_it_was() -> None:
     with pytest.raises(FatalError, match=r"gave up after .* \(loop.give_up_after_s\); the last: abort"):
         _run([], ["abort"] * 10_000, give_up_after_s=60.0)

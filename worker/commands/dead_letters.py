@@ -12,6 +12,8 @@ from rich.progress import track
 from rich.table import Table
 
 from worker.app import topic_names
+from worker.codec.appends import AppendDecoder
+from worker.codec.frames import is_framed
 from worker.commands.options import (
     ConfigOption,
     GroupOption,
@@ -25,7 +27,8 @@ from worker.commands.options import (
     settings,
 )
 from worker.config import Settings
-from worker.errors import ConfigError
+from worker.encoding import append_decoder
+from worker.errors import ConfigError, RetryError, UnreadableError
 from worker.kafka.control import send_unpark
 from worker.kafka.reader import TopicReader, read_all
 from worker.model.record import InRecord
@@ -119,13 +122,14 @@ def show(
     if thread is not None:
         records = [record for record in records if record.key == thread.encode()]
     records = sorted(records, key=lambda record: record.timestamp_ms or 0)[-limit:]
+    appends = append_decoder(found)
     if output is Output.JSON:
         for record in records:
-            print_json(_described(record))
+            print_json(_described(record, appends))
         return
     table = Table("from", "thread", "reason", "what", "value", box=box.SIMPLE_HEAD, expand=True)
     for record in records:
-        row = _described(record)
+        row = _described(record, appends)
         place = f"{row['topic']}\\[{row['partition']}]@{row['offset']}"
         cells = [escape(str(row[name])) for name in ("thread", "reason", "error", "value")]
         table.add_row(place, *cells)
@@ -162,7 +166,7 @@ def _head(record: InRecord, name: str) -> str:
     return (dict(record.headers).get(name) or b"").decode(errors="replace")
 
 
-def _described(record: InRecord) -> dict[str, Any]:
+def _described(record: InRecord, appends: AppendDecoder) -> dict[str, Any]:
     before = restored(record)
     return {
         "topic": before.topic,
@@ -173,5 +177,15 @@ def _described(record: InRecord) -> dict[str, Any]:
         "reason": _head(record, "thw-reason"),
         "error": _head(record, "thw-error"),
         "worker": _head(record, "thw-worker-version"),
-        "value": None if record.value is None else record.value.decode(errors="replace"),
+        "value": None if record.value is None else _readable(record.value, appends),
     }
+
+
+def _readable(data: bytes, appends: AppendDecoder) -> str:
+    """Return a value as text: of an append its elements, one a line; of what cannot be read as one its bytes."""
+    if not is_framed(data):
+        return data.decode(errors="replace")
+    try:
+        return "\n".join(element.decode() for element in appends.decode(data).elements)
+    except (UnreadableError, RetryError):
+        return data.hex(" ")

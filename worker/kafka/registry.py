@@ -18,6 +18,10 @@ _PAUSE_S = 1.0
 # The client asks again after this, once, before we hear of it: a connection that was idle may be gone.
 _CLIENT_PAUSE_MS = 100
 _NOT_FOUND = 404
+# How long an id that the registry does not have is not asked for again, and how many such are remembered: a topic full
+# of foreign records must not make a request each.
+_UNKNOWN_S = 30.0
+_UNKNOWN_MAX = 1_000
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -36,6 +40,8 @@ class Registry:
         self._settings = settings
         self._clock = clock
         self._client: SchemaRegistryClient | None = None
+        # When ids that the registry does not have may be asked for again.
+        self._unknown: dict[int, float] = {}
 
     def ids(self, schemas: Mapping[str, str]) -> dict[str, int]:
         """Return the ids of schemas, registered if they were not and the settings allow it.
@@ -91,17 +97,26 @@ class Registry:
             UnreadableError: there is none, or it is no self-contained Avro schema.
             RetryError: the registry does not answer, or refuses us.
         """
+        if self._unknown.get(schema_id, 0.0) > self._clock.now():
+            raise _unknown(schema_id)
         try:
             found = self._asked(lambda client: client.get_schema(schema_id))
         except UnreachableError as error:
             raise RetryError(f"schema {schema_id} cannot be looked up at {self._settings.url}: {error}") from None
         except SchemaRegistryError as error:
             if error.http_status_code == _NOT_FOUND:
-                raise UnreadableError("unknown_schema", f"the registry has no schema {schema_id}") from None
+                self._remember_unknown(schema_id)
+                raise _unknown(schema_id) from None
             raise RetryError(f"schema {schema_id} cannot be looked up at {self._settings.url}: {error}") from None
         if found.schema_type not in (None, "AVRO") or found.references or found.schema_str is None:
             raise UnreadableError("unknown_schema", f"schema {schema_id} is no Avro schema that stands alone")
         return found.schema_str
+
+    def _remember_unknown(self, schema_id: int) -> None:
+        self._unknown.pop(schema_id, None)
+        if len(self._unknown) >= _UNKNOWN_MAX:
+            del self._unknown[next(iter(self._unknown))]
+        self._unknown[schema_id] = self._clock.now() + _UNKNOWN_S
 
     def _asked(self, ask: Callable[[SchemaRegistryClient], T]) -> T:
         """Ask the registry.
@@ -128,6 +143,10 @@ class Registry:
                     "set registry.ca_file"
                 ) from None
             raise UnreachableError(str(error) or type(error).__name__) from None
+
+
+def _unknown(schema_id: int) -> UnreadableError:
+    return UnreadableError("unknown_schema", f"the registry has no schema {schema_id}")
 
 
 def _is_refused_certificate(error: BaseException | None) -> bool:

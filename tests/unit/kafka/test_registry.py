@@ -174,6 +174,20 @@ def test_a_schema_that_is_not_there_or_of_no_use_is_the_records_fault(stub: Stub
     assert refused.value.reason == "unknown_schema"
 
 
+def test_an_id_that_the_registry_lacks_is_asked_for_again_only_after_a_while(stub: Stub) -> None:
+    clock = Hasty()
+    found = registry(stub.url, clock)
+    stub.answers += [(404, {"error_code": 40403, "message": "no"})] * 2
+    asked = []
+    for pause_s in (0, 1, 31):
+        clock.sleep(pause_s)
+        with pytest.raises(UnreadableError, match="the registry has no schema 7"):
+            found.lookup(7)
+        asked.append(len(stub.asked))
+
+    assert asked == [1, 1, 2]
+
+
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
 def test_a_registry_that_does_not_answer_a_look_up_is_not_the_records_fault(stub: Stub, status: int) -> None:
     stub.answers.append((status, {"error_code": status, "message": "no"}))

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from tests.chaos.load import ID, records
 from tests.chaos.proxy import Proxy
 from tests.chaos.publish import Load
 from tests.chaos.schedule import SHORT, kinds, steps
+from tests.chaos.tables import Tables
 from tests.chaos.watch import Watch
 from tests.integration.harness import TIMERS, Deployment, until
 from worker import app
@@ -63,6 +65,7 @@ class Plan:
     nodes: int
     short: bool
     kinds: tuple[str, ...]
+    sink: bool
 
 
 class Chaos:
@@ -98,12 +101,16 @@ class Chaos:
                 with (
                     Group(deployment, cluster.proxied_servers, self._folder, self.note) as group,
                     Watch(cluster.bootstrap_servers, topics, PARTITIONS, self.audit.decode) as watch,
+                    self._sink(deployment, cluster.proxied_servers) as tables,
                 ):
                     field = Field(cluster, proxy, group, deployment.names.changelog, self.note)
                     self._disturb(deployment, field, watch)
-                    self._judge(deployment, field, watch)
+                    self._judge(deployment, field, watch, tables)
             finally:
                 deployment.close()
+
+    def _sink(self, deployment: Deployment, servers: str) -> AbstractContextManager[Tables | None]:
+        return Tables(deployment, servers, self.plan.seed, self.note) if self.plan.sink else nullcontext()
 
     def _disturb(self, deployment: Deployment, field: Field, watch: Watch) -> None:
         """Publish while faults are injected, then let the group come through."""
@@ -154,7 +161,7 @@ class Chaos:
                 return
             time.sleep(0.1)
 
-    def _judge(self, deployment: Deployment, field: Field, watch: Watch) -> None:
+    def _judge(self, deployment: Deployment, field: Field, watch: Watch, tables: Tables | None) -> None:
         """Audit what there is."""
         self.note("the group is through; auditing")
         names, audit, group = deployment.names, self.audit, field.group
@@ -175,6 +182,12 @@ class Chaos:
         self._compare_stores(deployment, group, views)
         check_seen(audit, watch.offsets, found)
         audit.add("not as promised", group.findings)
+        if tables is not None:
+            topics = list(names.projections.values())
+            mutations = [one for place, some in wanted.outputs.items() if place[0] in topics for one in some]
+            rows, wrong = tables.differing(mutations, audit.decode)
+            audit.add("a row of the sink's tables differs", wrong)
+            self.facts.append(f"a sink into PostgreSQL, killed {tables.kills} times: {rows:,} rows, all compared")
         written = [(record.timestamp_ms or 0) / 1000 for record in inputs]
         self.table = report.rows(field.injections, written, audit, watch.gaps, self._end_at)
         left_out = field.cluster.markers_left_out()
@@ -239,6 +252,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
     parser.add_argument("--only", help="these kinds of faults, with commas between")
     parser.add_argument("--short", action="store_true", help="a handful of faults, about 90 s")
+    parser.add_argument("--sink", action="store_true", help="a sink into PostgreSQL too, killed again and again")
     parser.add_argument("--report", type=Path, help="where the report goes, Markdown")
     parser.add_argument("--folder", type=Path, help="keep states and logs here")
     args = parser.parse_args()
@@ -251,6 +265,7 @@ def main() -> int:
         seconds=args.seconds or seconds,
         nodes=args.nodes,
         short=args.short,
+        sink=args.sink,
         kinds=tuple(args.only.split(",") if args.only else SHORT if args.short else kinds(args.nodes)),
     )
     folder = args.folder or Path(tempfile.mkdtemp(prefix="chaos-"))

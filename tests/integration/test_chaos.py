@@ -19,6 +19,7 @@ from tests.chaos.auditor import (
 )
 from tests.chaos.load import records
 from tests.integration.harness import thread_of
+from tests.integration.postgres import binaries
 from worker import app
 from worker.config import Settings, load
 from worker.model.murmur2 import partition_of
@@ -33,7 +34,8 @@ Records = list[InRecord]
 
 @pytest.mark.timeout(300)
 def test_a_group_under_a_handful_of_faults_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.chaos", "--short", "--folder", str(tmp_path)]
+    sink = ["--sink"] if binaries() is not None else []
+    command = [sys.executable, "-m", "tests.chaos", "--short", "--folder", str(tmp_path), *sink]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
 
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-5_000:]}"

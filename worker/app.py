@@ -20,7 +20,7 @@ from worker.model.record import InRecord
 from worker.model.shown import Form
 from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
-from worker.projections.projection import Projection
+from worker.projections.projection import Latest, Projection
 from worker.projections.table import PROJECTIONS
 from worker.runtime.append import Appends
 from worker.runtime.checkpoint import Checkpoint
@@ -72,6 +72,12 @@ def topic_names(settings: Settings) -> TopicNames:
     """Return what each topic is called."""
     topics = {found.name: found.topic for found in projections(settings)}
     return TopicNames.of(prefix=settings.topics.prefix, group=settings.group, projections=topics)
+
+
+def latest_topics(settings: Settings) -> set[str]:
+    """Return the topics that have one row a thread: how many records they hold depends on where commits fall."""
+    names = topic_names(settings).projections
+    return {names[found.name] for found in projections(settings) if isinstance(found, Latest)}
 
 
 def appends(settings: Settings) -> Appends:

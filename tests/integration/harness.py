@@ -263,7 +263,7 @@ class Deployment:
         return differences(
             self.published(),
             from_scratch(self.input(), app.task_maker(self.settings, partitions=self.settings.topics.partitions)),
-            latest={topic for name, topic in self.names.projections.items() if name == "thread"},
+            app.latest_topics(self.settings),
         )
 
     def by_thread(self) -> tuple[ByThread, ByThread]:

@@ -91,7 +91,8 @@ def _show(found: Settings, stack: ExitStack, *, keep: bool) -> "subprocess.Popen
     thread_id, turns = next(iter(sorted(shown.items())))
     out.print(f"[bold]4.[/bold] One of {len(shown)} threads, read back from the topics:")
     out.print(turns_table(f"thread {thread_id}", turns))
-    wrong = differences(published, from_scratch(read_all(found.kafka, [names.input]), app.task_maker(found)))
+    scratch = from_scratch(read_all(found.kafka, [names.input]), app.task_maker(found))
+    wrong = differences(published, scratch, app.latest_topics(found))
     if wrong:
         raise FatalError(f"the topics differ from a reduction from scratch: {wrong}")
     out.print(

@@ -1,7 +1,7 @@
 """The composition root: the one place where the parts meet."""
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,17 @@ def known_projections() -> dict[str, Projection]:
     A package registers one by an entry point of the group `thread_history_worker.projections` that names an object with
     the contract of `worker.projections.projection`.
     """
-    registered = [point.load() for point in entry_points(group=ENTRY_POINTS)]
-    return PROJECTIONS | {found.name: found for found in registered}
+    registered = [_loaded(point) for point in entry_points(group=ENTRY_POINTS)]
+    return PROJECTIONS | {found.name: found for found in registered if not isinstance(found, str)}
+
+
+def _loaded(point: EntryPoint) -> Projection | str:
+    """Load a registered projection; return why that cannot be done, which matters only if it is to be installed."""
+    try:
+        found: Projection = point.load()
+    except Exception as error:
+        return f"{point.name} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"
+    return found
 
 
 def projections(settings: Settings) -> Sequence[Projection]:
@@ -64,7 +73,9 @@ def projections(settings: Settings) -> Sequence[Projection]:
     known = known_projections()
     unknown = [name for name in settings.projections if name not in known]
     if unknown:
-        raise ConfigError(f"projections: {', '.join(unknown)} not known; choose of {', '.join(known)}")
+        broken = [found for found in map(_loaded, entry_points(group=ENTRY_POINTS)) if isinstance(found, str)]
+        told = "".join(f"; {found}" for found in broken)
+        raise ConfigError(f"projections: {', '.join(unknown)} not known; choose of {', '.join(known)}{told}")
     return [known[name] for name in settings.projections]
 
 

@@ -81,10 +81,10 @@ class Pipeline:
         found = [(projection.name, projection.latest(thread)) for projection in self._latest]
         return [_current(thread, name, body) for name, body in found if body is not None]
 
-    def touch(self, thread: Thread) -> None:
-        """Have the rows that show a thread as it is count as changed."""
+    def touch(self, thread: Thread, source: dict[str, Any]) -> None:
+        """Have the rows that show a thread as it is count as changed, by a record."""
         for projection in self._latest:
-            projection.touch(thread)
+            projection.touch(thread, source)
 
 
 def _current(thread: Thread, projection: str, body: dict[str, Any]) -> Mutation:

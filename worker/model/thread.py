@@ -77,7 +77,7 @@ class Turn:
         last_agent: position of its last agent message (P10).
         previous: number of the live turn before it, 0 for none.
         twin: an earlier live turn has the same id (D10).
-        origin: the thread it was copied from, None for the thread's own.
+        origin: the thread it was copied from, "" if that is not told, None for the thread's own.
         last_unphased: position of the last agent message of no phase, in paginated threads (5.3).
     """
 
@@ -107,7 +107,7 @@ class ItemRow:
         value: replaced whole, never written to.
         size: bytes of its JSON, at most.
         original_bytes: bytes of its JSON before it was cut, None if it was not (design: limits).
-        origin: the thread it was copied from, None for the thread's own.
+        origin: the thread it was copied from, "" if that is not told, None for the thread's own.
     """
 
     ordinal: int

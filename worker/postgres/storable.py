@@ -36,6 +36,11 @@ def stored_id(text: str) -> str:
     return f"{data[:ID_BYTES_MAX].decode(errors='ignore')}…sha256:{sha256(data).hexdigest()}"
 
 
+def stored_text(text: str) -> str:
+    """Return a text that is no id as it is stored: U+0000 becomes U+FFFD."""
+    return text.replace("\0", _REPLACEMENT)
+
+
 def stored_json(found: Any) -> str:
     """Return a value as the text of a `jsonb`: U+0000, which that cannot hold, becomes U+FFFD."""
     text = orjson.dumps(found).decode()

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from worker.model.value import value
-from worker.postgres.storable import is_plain, stored_id, stored_json
+from worker.postgres.storable import is_plain, stored_id, stored_json, stored_text
 
 Row = tuple[Any, ...]
 
@@ -127,15 +127,16 @@ def _event(mutation: dict[str, Any]) -> Row:
 
 
 def _thread(mutation: dict[str, Any]) -> Row:
-    texts = (mutation[name] for name in _THREAD_TEXTS)
+    ids = (mutation[name] for name in ("parentThreadId", "forkedFromId"))
+    texts = (mutation[name] for name in ("cwd", "model", "cliVersion", "title", "name"))
     return (
-        *(None if text is None else stored_id(text) for text in texts),
+        *(None if found is None else stored_id(found) for found in ids),
+        *(None if text is None else stored_text(text) for text in texts),
         *_THREAD_FIELDS(mutation),
         *(None if mutation[name] is None else stored_json(mutation[name]) for name in ("git", "items", "tokensUsed")),
     )
 
 
-_THREAD_TEXTS = ("parentThreadId", "forkedFromId", "cwd", "model", "cliVersion", "title", "name")
 _THREAD_FIELDS = itemgetter(
     *("kind", "historyMode", "createdAtMs", "lastActivityAtMs", "turns", "inheritedTurns", "rolledBackTurns"),
     *("lastTurnStatus", "inheritedItems", "openItems", "parked"),

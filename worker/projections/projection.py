@@ -56,5 +56,9 @@ class Latest(Projection, Protocol):
     def latest(self, thread: Thread) -> dict[str, Any] | None:
         """Return the row's fields beside the common ones, `source` among them; None if it did not change."""
 
-    def touch(self, thread: Thread) -> None:
-        """Have the row count as changed."""
+    def touch(self, thread: Thread, source: dict[str, Any]) -> None:
+        """Have the row count as changed.
+
+        Args:
+            source: where the record is that had it changed, for a row that nothing changed before.
+        """

@@ -53,7 +53,7 @@ def _body(change: ItemChange, item: Item, kind: str, open_: bool, updated_at_ms:
         "inherited": row.origin is not None,
         "materializedThreadItem": item,
     }
-    if row.origin is not None:
+    if row.origin:
         body["originThreadId"] = row.origin
     if row.original_bytes is not None:
         body |= {"truncated": True, "originalBytes": row.original_bytes}

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.model.change import ChangeSet, Swap
-from worker.model.item import is_open
+from worker.model.item import TYPES, is_open
 from worker.model.mutation import Draft
 from worker.model.thread import Thread, Turn
 
 TITLE_CHARS_MAX = 200
+OTHER = "other"
 _ROW = "p/thread"
 # Facts of the session, as the lines tell them.
 _FACTS = ("parentThreadId", "forkedFromId", "cwd", "model", "cliVersion", "git", "name")
@@ -55,9 +56,11 @@ class Threads:
             "source": row["source"],
         }
 
-    def touch(self, thread: Thread) -> None:
+    def touch(self, thread: Thread, source: dict[str, Any]) -> None:
         """Have the row shown again: something changed that is not the projection's."""
-        thread.put(_ROW, _row(thread))
+        row = _row(thread)
+        row["source"] = row["source"] or source
+        thread.put(_ROW, row)
 
     def shown(self, _kind: str, _row: Any, _turn: Turn) -> Iterator[tuple[str, ...]]:
         """Yield nothing: the row goes with the thread."""
@@ -107,7 +110,8 @@ def _changed(row: dict[str, Any], changes: ChangeSet) -> dict[str, Any]:
 def _swap(row: dict[str, Any], swap: Swap) -> None:
     for item, sign in ((swap.before, -1), (swap.after, 1)):
         if item is not None:
-            kind = item["type"]
+            # What is not known may have any number of names.
+            kind = item["type"] if item["type"] in TYPES else OTHER
             row["items"][kind] = row["items"].get(kind, 0) + sign
             row["inheritedItems"] += sign * (swap.origin is not None)
             row["openItems"] += sign * is_open(item)

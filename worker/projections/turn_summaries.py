@@ -59,6 +59,6 @@ def _body(turn: Turn, items: list[Item], *, removed: bool) -> dict[str, Any]:
             "summaryItems": items,
         },
     }
-    if turn.origin is not None:
+    if turn.origin:
         body["originThreadId"] = turn.origin
     return body

@@ -4,10 +4,10 @@ Turns are rows by id: the first event about a turn, or its first item, makes it,
 but items that come late. What else a line of another kind would do in a legacy thread does not happen.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from worker.model.item import Item
-from worker.model.thread import ItemRow, Turn, TurnStatus
+from worker.model.thread import Turn, TurnStatus
 from worker.reducer.kind import Handler
 from worker.reducer.session import see_turn
 from worker.reducer.transition import Transition
@@ -49,17 +49,9 @@ def _ended(transition: Transition, event: Any, status: TurnStatus, error: dict[s
         started_at=event.get("started_at"),
         completed_at=event.get("completed_at"),
         duration_ms=event.get("duration_ms"),
-        last_agent=_final(transition, turn),
+        last_agent=turn.last_unphased if turn.last_agent is None else turn.last_agent,
     )
     return True
-
-
-def _final(transition: Transition, turn: Turn) -> int | None:
-    """Return the position of the final answer, else of the last message of no phase."""
-    if turn.last_agent is not None or turn.last_unphased is None:
-        return turn.last_agent
-    item: Any = transition.thread.item(turn.number, turn.last_unphased).value
-    return turn.last_unphased if _is_unphased(item) else None
 
 
 def on_task_complete(transition: Transition, event: TaskComplete) -> None:
@@ -111,19 +103,40 @@ def on_item_completed(transition: Transition, event: Any) -> None:
 
 def _frame(transition: Transition, turn: Turn, position: int) -> None:
     """Note which items frame a turn that goes on: the first of the user, the last final answer."""
-    row: ItemRow = transition.thread.item(turn.number, position)
-    item: Any = row.value
-    if item["type"] == "userMessage" and turn.first_user is None:
-        transition.put_turn(turn, first_user=position)
-    elif item["type"] == "agentMessage" and item["phase"] == _FINAL:
-        transition.put_turn(turn, last_agent=position)
-    elif _is_unphased(item) and (turn.last_unphased is None or position > turn.last_unphased):
-        transition.put_turn(turn, last_unphased=position)
+    item: Any = transition.thread.item(turn.number, position).value
+    for name, qualifies, is_first in _FRAMES:
+        held: int | None = getattr(turn, name)
+        if qualifies(item):
+            if held is None or (position < held if is_first else position > held):
+                transition.put_turn(turn, **{name: position})
+        elif held == position:
+            transition.put_turn(turn, **{name: _found(transition, turn, qualifies, is_first=is_first)})
 
 
-def _is_unphased(item: Item) -> bool:
-    return item["type"] == "agentMessage" and item["phase"] is None
+def _found(transition: Transition, turn: Turn, qualifies: Callable[[Any], bool], *, is_first: bool) -> int | None:
+    """Look through a turn, one of whose items turned into something else, which real threads hardly do."""
+    positions = range(turn.items) if is_first else range(turn.items - 1, -1, -1)
+    return next((at for at in positions if qualifies(transition.thread.item(turn.number, at).value)), None)
 
+
+def _is_user(item: Any) -> bool:
+    return bool(item["type"] == "userMessage")
+
+
+def _is_final(item: Any) -> bool:
+    return bool(item["type"] == "agentMessage" and item["phase"] == _FINAL)
+
+
+def _is_unphased(item: Any) -> bool:
+    return bool(item["type"] == "agentMessage" and item["phase"] is None)
+
+
+# The fields of a turn that hold what frames it, and whether the first such item counts, or the last.
+_FRAMES: tuple[tuple[str, Callable[[Any], bool], bool], ...] = (
+    ("first_user", _is_user, True),
+    ("last_agent", _is_final, False),
+    ("last_unphased", _is_unphased, False),
+)
 
 # What the other kinds would show, whole items show: they do nothing in a paginated thread.
 HANDLERS: dict[str, Handler] = {

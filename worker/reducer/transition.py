@@ -112,13 +112,13 @@ class Transition:
         return turn
 
     def origin(self) -> str | None:
-        """Return the thread that the line was copied from, None for the thread's own line (D21)."""
+        """Return the thread that the line was copied from, "" if that is not told, None for its own line (D21)."""
         header = self.thread.header
         if header.own_from is not None and self._ordinal_read is not None:
             copied = self._ordinal_read < header.own_from
         else:
             copied = header.copied
-        return header.origin if copied else None
+        return (header.origin or "") if copied else None
 
     def ensured_turn(self) -> Turn:
         """Return the open turn, or open an implicit one named after this line (R8, R12)."""

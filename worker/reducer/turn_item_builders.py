@@ -1,5 +1,6 @@
 """TurnItems as thread items (U11): pure builders, one a tag."""
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from worker.reducer.review import review_text
 from worker.reducer.shell import shell_join
 from worker.reducer.tools import app_context, bounded_ms, mcp_result, web_action
 
+# A tag that a later Codex may bring.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _CONTENT_KEYS = {
     "image": ("image", "url", "image_url"),
     "local_image": ("localImage", "path", "path"),
@@ -285,8 +288,10 @@ def built(found: Any) -> items.Item | None:
 def opaque(found: Any) -> items.Item | None:
     """Return an item of a tag that is not known by its tag and id alone (D21).
 
-    None when its name is that of a known item: a reader would take it for one.
+    None when the tag is no name, or that of a known item: a reader would take it for one.
     """
     tag: str = found["type"]
     name = tag[:1].lower() + tag[1:]
-    return None if name in items.TYPES else cast("items.Item", {"type": name, "id": found["id"]})
+    if name in items.TYPES or not _NAME.fullmatch(tag):
+        return None
+    return cast("items.Item", {"type": name, "id": found["id"]})

@@ -146,9 +146,9 @@ class Appends:
             self.tally["mutations", mutation.projection] += 1
         return mutations
 
-    def touch(self, thread: Thread) -> None:
-        """Have the rows that show a thread as it is count as changed."""
-        self._pipeline.touch(thread)
+    def touch(self, thread: Thread, source: dict[str, Any]) -> None:
+        """Have the rows that show a thread as it is count as changed, by a record."""
+        self._pipeline.touch(thread, source)
 
     def _repeated(self, thread: Thread, line: Line) -> bool:
         assert line.ordinal is not None

@@ -95,7 +95,7 @@ class PartitionTask:
             return True
         if fault is not BEHIND:
             self._parking.park(thread, record, fault, self._wall())
-            self._appends.touch(thread)
+            self._appends.touch(thread, _source(record))
         self._set_aside(record, fault, self._topics.parked, out)
         return True
 
@@ -168,7 +168,7 @@ class PartitionTask:
             return True
         records, then = self._parking.log.read(record.partition, record.key or b"", thread.header.parked_from)
         thread.header.parked_from = None
-        self._appends.touch(thread)
+        self._appends.touch(thread, _source(record))
         for offset, parked in records:
             if self._parking.fails_on(parked) is not None:
                 self._parking.keep_parked(thread, offset)

@@ -146,6 +146,7 @@ class Worker:
 
     def _break(self, error: RetryError) -> None:
         """Forget the open transaction; go on polling, so that we stay in the group, until the next try."""
+        self._trouble = None
         for task in self._tasks.values():
             task.forget()
         self._checkpoint.forget()

@@ -10,6 +10,7 @@ together with the changelog offset. Losing the last writes is fine, a torn store
 """
 
 import logging
+import os
 import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -61,6 +62,7 @@ class DiskStore:
         boot_id: bytes | None = None,
     ) -> None:
         self._folder = folder
+        self._file = folder / "data.mdb"
         self._changelog = changelog.encode()
         self._wall = wall
         self._boot_id = _boot_id() if boot_id is None else boot_id
@@ -88,13 +90,24 @@ class DiskStore:
             str(self._folder), map_size=self._bytes_max, max_dbs=2, sync=False, metasync=False, max_readers=8
         )
         self._reading: Any = None
-        pages = self._env.info()["last_pgno"] + 1
-        if (self._folder / "data.mdb").stat().st_size < pages * self._env.stat()["psize"]:
+        if self._file.stat().st_size < self._size():
             # To look at a page behind its end would end the process (SIGBUS).
             raise ValueError("the file is cut")
         self._rows = self._env.open_db(b"rows")
         self._facts = self._env.open_db(b"facts")
         self._offset = int(self._fact(b"offset") or 0)
+
+    def _size(self) -> int:
+        """Return how large the file must be at least, in bytes."""
+        pages: int = self._env.info()["last_pgno"] + 1
+        page_bytes: int = self._env.stat()["psize"]
+        return pages * page_bytes
+
+    def _fill_up(self) -> None:
+        """Make the file as large as it counts: pages at its end that a commit freed again were never written."""
+        size = self._size()
+        if self._file.stat().st_size < size:
+            os.truncate(self._file, size)
 
     def _distrust(self) -> str:
         """Return why what is on disk cannot be used, "" if it can.
@@ -139,6 +152,7 @@ class DiskStore:
         with self._env.begin(write=True, db=self._facts) as writing:
             for name, found in facts.items():
                 writing.put(name, found)
+        self._fill_up()
 
     @property
     def changelog_offset(self) -> int:
@@ -215,6 +229,7 @@ class DiskStore:
                 writing.put(b"time", b"%.0f" % self._wall(), db=self._facts)
                 writing.put(b"boot", self._boot_id, db=self._facts)
                 writing.put(b"closed", b"0", db=self._facts)
+            self._fill_up()
         except lmdb.MapFullError as error:
             raise FatalError(
                 f"the state in {self._folder} has reached its bound of {self._bytes_max} bytes: "

@@ -12,7 +12,7 @@ from tests import factories, strategies
 from tests.factories import event, line, record, turn_item
 from tests.golden.vectors import legacy, lines_of
 from tests.strategies import Given
-from worker.model.item import is_open
+from worker.model.item import TYPES, is_open
 from worker.model.record import InRecord, OutRecord
 from worker.model.thread import Thread
 from worker.pipeline import Pipeline
@@ -51,7 +51,7 @@ def counted(replayed: Replay) -> dict[str, Any]:
     return {
         "turns": len(turns),
         "inheritedTurns": sum(turn.origin is not None for turn in turns),
-        "items": dict(Counter(found.value["type"] for found in rows)),
+        "items": dict(Counter(kind if kind in TYPES else "other" for kind in (found.value["type"] for found in rows))),
         "inheritedItems": sum(found.origin is not None for found in rows),
         "openItems": sum(is_open(found.value) for found in rows),
         "lastTurnStatus": turns[0].status if turns else None,
@@ -60,7 +60,7 @@ def counted(replayed: Replay) -> dict[str, Any]:
 
 
 def shown(replayed: Replay) -> dict[str, Any]:
-    THREADS.touch(replayed.thread)
+    THREADS.touch(replayed.thread, {})
     (found,) = replayed.latest()
     return {name: found.value[name] for name in counted(replayed)}
 
@@ -303,6 +303,23 @@ def test_a_parked_thread_says_so_until_it_is_taken_up_again(monkeypatch: pytest.
 
 def _unpark(offset: int) -> InRecord:
     return record(None, offset=offset, headers=[("thw-control", b"unpark")])
+
+
+def test_a_thread_that_is_parked_from_its_first_record_on_has_a_row() -> None:
+    partition = started()
+    bad = record(event("agent_message"), offset=7)
+    partition._parking.learn(bad, Fault("reduce", "a test"))
+    partition.process([bad])
+
+    (found,) = values(commit(partition))
+    assert (found["parked"], found["turns"], found["source"]["offset"]) == (True, 0, 7)
+
+
+def test_types_that_are_not_known_are_counted_together() -> None:
+    meta = line("session_meta", {"id": CHILD, "history_mode": "paginated"})
+    found = row(meta, turn_item("Holo", id="x"), turn_item("Gram", id="y"), turn_item("Plan", id="p", text=""))
+
+    assert found["items"] == {"other": 2, "plan": 1}
 
 
 def test_a_thread_of_which_nothing_is_known_has_no_row() -> None:

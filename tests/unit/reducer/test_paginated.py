@@ -171,10 +171,21 @@ def test_the_final_answer_frames_a_turn_else_the_last_message_of_no_phase(messag
     assert summaries(mutations)[-1] == ("a", "completed", final)
 
 
-def test_a_message_that_lost_its_lack_of_a_phase_does_not_frame_the_turn() -> None:
-    _, mutations = replayed(agent("x"), agent("x", "commentary"), event("task_complete", turn_id="a"))
+@pytest.mark.parametrize(
+    ("lines", "framed"),
+    [
+        ([agent("x"), agent("x", "commentary")], []),
+        ([agent("x"), agent("y"), agent("y", "commentary")], ["x"]),
+        ([agent("x", "final_answer"), agent("x", "commentary")], []),
+        ([agent("x", "final_answer"), agent("y", "final_answer"), agent("y", "commentary")], ["x"]),
+        ([agent("x", "final_answer"), agent("y", "final_answer"), agent("x", "final_answer", "more")], ["y"]),
+        ([user("x"), user("y"), agent("x", "commentary")], ["y"]),
+    ],
+)
+def test_an_item_that_turned_into_something_else_frames_its_turn_no_more(lines: list[bytes], framed: list[str]) -> None:
+    _, mutations = replayed(*lines, event("task_complete", turn_id="a"))
 
-    assert summaries(mutations)[-1] == ("a", "completed", [])
+    assert summaries(mutations)[-1] == ("a", "completed", framed)
 
 
 def test_an_item_is_made_when_it_started_and_keeps_that_and_its_place() -> None:
@@ -223,7 +234,8 @@ def test_what_legacy_events_say_shows_once() -> None:
 def test_an_item_of_a_tag_that_is_not_known_is_kept_by_its_tag_and_counted() -> None:
     appends = factories.appends()
     replay = Replay("t", appends)
-    list(replay.mutations([META, item("HoloCall", "h", more=5), item("userMessage", "u")]))
+    odd = [item(tag, tag) for tag in ("", "x" * 65, "N\0ew", "7up")]
+    list(replay.mutations([META, item("HoloCall", "h", more=5), item("userMessage", "u"), *odd]))
 
     assert replay.turns()[0]["items"] == [{"type": "holoCall", "id": "h"}]
     assert (appends.tally["unknown", "HoloCall"], appends.tally["unknown", "userMessage"]) == (1, 1)

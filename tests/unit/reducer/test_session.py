@@ -108,6 +108,16 @@ def test_lines_of_a_paginated_thread_below_the_stated_ordinal_are_inherited() ->
     assert found == {OLD: PARENT, f"{OLD}/u": PARENT, f"{OLD}/v": None, OWN: None}
 
 
+def test_copies_of_a_thread_that_is_not_named_are_inherited() -> None:
+    meta = {"id": CHILD, "history_mode": "paginated", "source": {"subagent": "review"}}
+    first = line("session_meta", {**meta, "subagent_history_start_ordinal": 3})
+    lines = [first, user("u", turn_id=OLD), user("v", turn_id=OLD), user("w", turn_id=OWN)]
+    rows = {one.key: one.value for one in Replay("t", factories.appends()).mutations(lines)}
+
+    assert [row["inherited"] for row in rows.values()] == [True, True, True, False, False]
+    assert not any("originThreadId" in row for row in rows.values())
+
+
 def test_a_thread_that_comes_from_nowhere_inherits_nothing() -> None:
     assert set(inherited(line("session_meta", {"id": CHILD}), COPIED_META, *turn(OLD)).values()) == {None}
 

@@ -42,6 +42,17 @@ def test_what_was_applied_is_there_after_a_good_close_with_its_offset(tmp_path: 
     assert (again.get(b"t/h"), again.get(b"t/u/1"), again.changelog_offset) == (b"one", b"two", 7)
 
 
+def test_pages_that_a_commit_counts_and_did_not_write_do_not_make_a_store_look_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, counted = _opened(tmp_path / "0"), DiskStore._size
+    monkeypatch.setattr(DiskStore, "_size", lambda store: counted(store) + 5 * 4096)
+    store.apply([StateRow(b"t/h", b"one")], 7)
+    _killed(store)
+
+    assert _opened(tmp_path / "0").changelog_offset == 7
+
+
 def test_a_killed_process_loses_nothing_that_was_applied(tmp_path: Path) -> None:
     program = """
 import os, sys, pathlib

@@ -51,7 +51,7 @@ golden: $(DEV) ## Conformance vectors
 	$(BIN)/pytest tests/golden
 
 integration: $(DEV) ## Tests on a real broker, started and stopped by the tests
-	$(BIN)/pytest tests/integration --numprocesses 3 --dist loadfile
+	$(BIN)/pytest tests/integration --numprocesses 2 --dist loadfile
 
 bench: $(DEV) ## Cost of an event without a broker
 	$(BIN)/python -m benchmarks.reduce

@@ -8,6 +8,7 @@ this; nor do three nodes, where another leader is there at once.
 """
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from worker.errors import FatalError
@@ -21,6 +22,12 @@ from worker.localbroker.storage import FORMAT_TIMEOUT_S, LOGGING, SERVER_PROPERT
 SESSION_S = 6.0
 # What Kafka logs when it leaves out a transaction's marker.
 _LEFT_OUT = "Couldn't find leader endpoint for partitions"
+
+
+def markers_left_out(brokers: Iterable[LocalBroker]) -> int:
+    """Return how often brokers left out transaction markers, which is Kafka's fault and breaks every promise."""
+    logs = [broker.log.read_text("utf-8", errors="replace") for broker in brokers]
+    return sum(log.count(_LEFT_OUT) for log in logs)
 
 
 class ProxiedCluster(LocalCluster):
@@ -51,9 +58,8 @@ class ProxiedCluster(LocalCluster):
         return ",".join(f"{HOST}:{port}" for port in self.routes)
 
     def markers_left_out(self) -> int:
-        """Return how often Kafka left out transaction markers, which is its fault and breaks every promise."""
-        logs = [broker.log.read_text("utf-8", errors="replace") for broker in self.brokers]
-        return sum(log.count(_LEFT_OUT) for log in logs)
+        """Return how often Kafka left out transaction markers."""
+        return markers_left_out(self.brokers)
 
     def _make(self) -> tuple[LocalBroker, ...]:
         nodes = super()._make()

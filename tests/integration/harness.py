@@ -23,6 +23,7 @@ from worker.codec.values import ValueDecoder
 from worker.config import PROJECTIONS, Settings, load
 from worker.errors import RetryError
 from worker.kafka.group import GroupProgress
+from worker.kafka.offsets import end_offsets
 from worker.kafka.publisher import Publisher
 from worker.kafka.reader import read_all
 from worker.kafka.topics import Topics, wanted
@@ -183,6 +184,7 @@ class Deployment:
         self.settings = self._settings(name, partitions, bootstrap, projections)
         self.names = app.topic_names(self.settings)
         Topics(self.settings.kafka).create(wanted(self.names), self.settings.topics)
+        self._record_bytes_max = Topics(self.settings.kafka).record_bytes_max(self.names.input)
         self._progress = GroupProgress(self.settings.kafka, name, self.names.input, partitions)
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
         self._workers: list[WorkerProcess] = []
@@ -209,8 +211,7 @@ class Deployment:
     def publish(self, lines: Lines) -> int:
         """Send lines and wait until the broker has them; return how many."""
         sent = 0
-        limit = Topics(self.settings.kafka).record_bytes_max(self.names.input)
-        with Publisher(self.settings.kafka, self.names.input, record_bytes_max=limit) as publisher:
+        with Publisher(self.settings.kafka, self.names.input, record_bytes_max=self._record_bytes_max) as publisher:
             for thread_id, ordinal, line in lines:
                 while not publisher.send(thread_id.encode(), ordinal, line):
                     pass
@@ -243,8 +244,17 @@ class Deployment:
         return {partition: end - committed[partition] for partition, end in self._progress.ends().items()}
 
     def until_through(self, within_s: float = 60.0) -> None:
-        """Wait until the group has committed everything there is."""
+        """Wait until the group has committed everything there is, and readers of committed records see it."""
         until(lambda: self.lag() == 0, within_s, "group through its input", self)
+        until(self._is_settled, within_s, "no transaction is open on the mutation topics", self)
+
+    def _is_settled(self) -> bool:
+        """Tell whether all markers are written: a commit returns before they are."""
+        numbers = range(self.settings.topics.partitions)
+        places = [(topic, number) for topic in self.names.projections.values() for number in numbers]
+        return end_offsets(self.admin, places, committed_only=True) == end_offsets(
+            self.admin, places, committed_only=False
+        )
 
     def said(self) -> str:
         """Return what the workers logged."""

@@ -57,7 +57,8 @@ def on_session_meta(transition: Transition, meta: Any) -> None:
         header.mode = PAGINATED if meta.get("history_mode") == PAGINATED else LEGACY
         header.session, header.origin = session, origin
         start = meta.get("subagent_history_start_ordinal")
-        header.own_from = start if type(start) is int and 0 < start <= I64_MAX else None
+        is_stated = header.mode == PAGINATED and type(start) is int and 0 < start <= I64_MAX
+        header.own_from = start if is_stated else None
         transition.learned(**_facts(meta, header.mode))
     elif session and session != header.session:
         _another(header, session, origin)

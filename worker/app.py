@@ -10,14 +10,14 @@ from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder
 from worker.config import Settings
 from worker.errors import ConfigError
+from worker.kafka.client import heartbeat_ms
 from worker.kafka.parked import KafkaParkedLog
 from worker.kafka.restore import KafkaRestorer
 from worker.kafka.share import TopicShare
 from worker.kafka.sink import KafkaSink
-from worker.kafka.source import KafkaSource, heartbeat_ms
+from worker.kafka.source import KafkaSource
 from worker.kafka.topics import Topics, definition, insist, wanted
 from worker.model.record import InRecord
-from worker.model.shown import Form
 from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
 from worker.projections.projection import Latest, Projection
@@ -51,8 +51,11 @@ def known_projections() -> dict[str, Projection]:
     A package registers one by an entry point of the group `thread_history_worker.projections` that names an object with
     the contract of `worker.projections.projection`.
     """
-    registered = [_loaded(point) for point in entry_points(group=ENTRY_POINTS)]
-    return PROJECTIONS | {found.name: found for found in registered if not isinstance(found, str)}
+    return PROJECTIONS | {found.name: found for found in _registered() if not isinstance(found, str)}
+
+
+def _registered() -> list[Projection | str]:
+    return [_loaded(point) for point in entry_points(group=ENTRY_POINTS)]
 
 
 def _loaded(point: EntryPoint) -> Projection | str:
@@ -73,8 +76,7 @@ def projections(settings: Settings) -> Sequence[Projection]:
     known = known_projections()
     unknown = [name for name in settings.projections if name not in known]
     if unknown:
-        broken = [found for found in map(_loaded, entry_points(group=ENTRY_POINTS)) if isinstance(found, str)]
-        told = "".join(f"; {found}" for found in broken)
+        told = "".join(f"; {found}" for found in _registered() if isinstance(found, str))
         raise ConfigError(f"projections: {', '.join(unknown)} not known; choose of {', '.join(known)}{told}")
     return [known[name] for name in settings.projections]
 
@@ -249,18 +251,6 @@ def postgres_shown(settings: Settings) -> "ShownTables":
     from worker.postgres.shown import ShownTables  # noqa: PLC0415 (an extra)
 
     return ShownTables(session, tables)
-
-
-def stored_form(settings: Settings) -> Form:
-    """Return the form in which the tables of a PostgreSQL store hold rows.
-
-    Raises:
-        ConfigError: there is no driver, or no database is named.
-    """
-    _, tables = _postgres(settings, "verify --store postgres")
-    from worker.postgres.shown import StoredForm  # noqa: PLC0415 (an extra)
-
-    return StoredForm(tables)
 
 
 def _postgres(settings: Settings, what: str) -> "tuple[Session, dict[str, Table]]":

@@ -25,6 +25,20 @@ def bootstrap(cluster: LocalCluster) -> str:
     return cluster.bootstrap_servers
 
 
+@pytest.fixture(scope="module")
+def made_cluster() -> Iterator[LocalCluster]:
+    """Run one node for a file of tests that stop or kill it; they take it as `own_cluster`."""
+    with LocalCluster() as running:
+        yield running
+
+
+@pytest.fixture
+def own_cluster(made_cluster: LocalCluster) -> LocalCluster:
+    """Return a node to stop, running also if the test before failed in between."""
+    made_cluster.start()
+    return made_cluster
+
+
 @pytest.fixture
 def deployment(bootstrap: str) -> Iterator[Deployment]:
     """Return a worker group with topics of its own; its workers end with the test."""

@@ -23,19 +23,6 @@ LINES = list(interleaved(vector_threads(copies=3)))
 HALF = len(LINES) // 2
 
 
-@pytest.fixture(scope="module")
-def made_cluster() -> Iterator[LocalCluster]:
-    with LocalCluster() as running:
-        yield running
-
-
-@pytest.fixture
-def own_cluster(made_cluster: LocalCluster) -> LocalCluster:
-    """Return a node to stop, running also if the test before failed in between."""
-    made_cluster.start()
-    return made_cluster
-
-
 @contextmanager
 def _working(cluster: LocalCluster, *instances: str) -> Iterator[tuple[Deployment, list[WorkerProcess]]]:
     """Run workers in the middle of their work; afterwards they must be the same processes, through all input."""

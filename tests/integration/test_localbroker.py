@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,19 +18,6 @@ from worker.localbroker.ports import HOST
 pytestmark = pytest.mark.integration
 
 WAIT_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def made_cluster() -> Iterator[LocalCluster]:
-    with LocalCluster() as running:
-        yield running
-
-
-@pytest.fixture
-def own_cluster(made_cluster: LocalCluster) -> LocalCluster:
-    """Return a cluster to kill, running also if the test before failed in between."""
-    made_cluster.start()
-    return made_cluster
 
 
 def new_topic(bootstrap: str, replicas: int = 1) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -35,8 +35,10 @@ from worker.kafka.group import GroupProgress
 from worker.kafka.reader import TopicReader
 from worker.kafka.topics import Topics, insist, wanted
 from worker.model.record import InRecord
-from worker.model.shown import Published
 from worker.verify import Difference, Verification
+
+if TYPE_CHECKING:
+    from worker.postgres.shown import ShownTables
 
 # How long the tables may take to catch up with the topics, and how often that is looked at.
 _CATCH_UP_S = 30.0
@@ -118,19 +120,22 @@ def compared(
     topics = Topics(found.kafka)
     insist(topics.check(wanted(names)))
     count = topics.partitions()[names.input]
+    tables = None if store is None else app.postgres_shown(found)
     verification = Verification(
         app.value_decoder(found),
         names.projections.values(),
         app.task_maker(found, partitions=count, open_store=app.scratch_stores(found, folder)),
-        None if store is None else app.stored_form(found),
+        None if tables is None else tables.form,
     )
     progress = GroupProgress(found.kafka, found.group, names.input, count)
     committed, begins = progress.committed(), progress.begins()
-    if store is None:
+    if tables is None:
         for record in records_of(found, list(names.projections.values()), "Reading the mutations"):
             verification.published(record)
     else:
-        for row in track(_stored(found), "Reading the tables", console=err, transient=True, disable=_is_quiet()):
+        _catch_up(tables, TopicReader(found.kafka, list(names.projections.values())))
+        rows = track(tables.rows(), "Reading the tables", console=err, transient=True, disable=not err.is_terminal)
+        for row in rows:
             verification.stored(row)
     for record in records_of(found, [names.input], "Reducing the input"):
         if record.offset < committed[record.partition]:
@@ -144,14 +149,12 @@ def compared(
     return left_out, list(verification.differences(set().union(*left_out.values()))), verification
 
 
-def _stored(found: Settings) -> Iterator[Published]:
-    """Yield the rows of the tables, once those have taken all that the topics hold now.
+def _catch_up(tables: "ShownTables", reader: TopicReader) -> None:
+    """Wait until the tables have taken all that the topics hold now.
 
     Raises:
         FatalError: they do not get there.
     """
-    tables, topics = app.postgres_shown(found), list(app.topic_names(found).projections.values())
-    reader = TopicReader(found.kafka, topics)
     ends = reader.ends()
     reader.close()
     deadline = time.monotonic() + _CATCH_UP_S
@@ -159,11 +162,6 @@ def _stored(found: Settings) -> Iterator[Published]:
         time.sleep(_LOOK_S)
     if behind:
         raise FatalError(f"the tables are {behind} records behind the topics: does `sink postgres` run?")
-    yield from tables.rows()
-
-
-def _is_quiet() -> bool:
-    return not err.is_terminal
 
 
 def records_of(found: Settings, topics: list[str], what: str) -> Iterator[InRecord]:

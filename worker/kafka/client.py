@@ -13,6 +13,8 @@ LOG = logging.getLogger("librdkafka")
 
 C = TypeVar("C")
 
+HEARTBEAT_MS_MAX = 3_000
+
 
 def client_options(kafka: KafkaSettings, **ours: Any) -> dict[str, Any]:
     """Return a client's options: the user's, then ours, which the guarantees rest on and which win.
@@ -29,6 +31,34 @@ def client_options(kafka: KafkaSettings, **ours: Any) -> dict[str, Any]:
         "bootstrap.servers": kafka.bootstrap_servers,
         **{name.replace("_", "."): found for name, found in ours.items()},
     }
+
+
+def heartbeat_ms(session_timeout_ms: int) -> int:
+    """Return how often a member tells its group that it lives, in milliseconds."""
+    return min(HEARTBEAT_MS_MAX, session_timeout_ms // 3)
+
+
+def member_options(kafka: KafkaSettings, *, queued_kb: int, session_timeout_ms: int, **ours: Any) -> dict[str, Any]:
+    """Return the options of a group's member that keeps its offsets itself and reads what is committed.
+
+    Args:
+        queued_kb: what the client may hold ahead of us, unless the user says otherwise.
+        ours: as for `client_options`.
+    """
+    return {"queued.max.messages.kbytes": queued_kb, "fetch.wait.max.ms": 100} | client_options(
+        kafka,
+        group_protocol="classic",
+        partition_assignment_strategy="cooperative-sticky",
+        session_timeout_ms=session_timeout_ms,
+        heartbeat_interval_ms=heartbeat_ms(session_timeout_ms),
+        max_poll_interval_ms=kafka.max_poll_interval_ms,
+        enable_auto_commit=False,
+        enable_auto_offset_store=False,
+        enable_partition_eof=True,
+        auto_offset_reset="error",
+        isolation_level="read_committed",
+        **ours,
+    )
 
 
 def client(make: Callable[..., C], options: dict[str, Any]) -> C:

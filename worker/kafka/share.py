@@ -9,11 +9,10 @@ from confluent_kafka.admin import AdminClient
 
 from worker.config import KafkaSettings
 from worker.errors import RetryError
-from worker.kafka.client import client, client_options
+from worker.kafka.client import client, client_options, member_options
 from worker.kafka.offsets import Offsets, end_offsets
 from worker.kafka.positions import Positions
 from worker.kafka.reader import places_of
-from worker.kafka.source import heartbeat_ms
 from worker.model.record import InRecord
 
 log = logging.getLogger(__name__)
@@ -43,22 +42,7 @@ class TopicShare:
         session_ms = min(kafka.session_timeout_ms, _SESSION_TIMEOUT_MS_MAX)
         self._consumer = client(
             Consumer,
-            {"queued.max.messages.kbytes": _QUEUED_KB, "fetch.wait.max.ms": 100}
-            | client_options(
-                kafka,
-                client_id=name,
-                group_id=group,
-                group_protocol="classic",
-                partition_assignment_strategy="cooperative-sticky",
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=heartbeat_ms(session_ms),
-                max_poll_interval_ms=kafka.max_poll_interval_ms,
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                enable_partition_eof=True,
-                auto_offset_reset="error",
-                isolation_level="read_committed",
-            ),
+            member_options(kafka, queued_kb=_QUEUED_KB, session_timeout_ms=session_ms, client_id=name, group_id=group),
         )
         self._positions = Positions({})
         # Assigned, and nobody has said yet from where to read.

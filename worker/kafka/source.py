@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from worker.config import Settings
 from worker.errors import FatalError, FencedError, RetryError, SupersededError
-from worker.kafka.client import client, client_options
+from worker.kafka.client import client, client_options, member_options
 from worker.kafka.faults import OFFSET_GONE, consumer_fault
 from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import in_record, take
@@ -21,7 +21,6 @@ from worker.runtime.ports import Listener, Offsets
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_MS_MAX = 3_000
 _COMMITTED_S = 5.0
 _CALL_S = 5.0
 _ASK_EVERY_S = 1.0
@@ -30,11 +29,6 @@ _SESSION_MARGIN_S = 3.0
 _WAITING = "fenced in the group: waiting whether another process holds this worker's name"
 # What the client may hold ahead of us.
 _QUEUED_KB = 16_384
-
-
-def heartbeat_ms(session_timeout_ms: int) -> int:
-    """Return how often the member tells the group that it lives, in milliseconds."""
-    return min(HEARTBEAT_MS_MAX, session_timeout_ms // 3)
 
 
 class KafkaSource:
@@ -51,24 +45,13 @@ class KafkaSource:
         self._member = settings.member
         self._session_s = kafka.session_timeout_ms / 1000
         self._admin = client(AdminClient, client_options(kafka, client_id=settings.member))
-        self._options = {
-            "queued.max.messages.kbytes": _QUEUED_KB,
-            "fetch.wait.max.ms": 100,
-        } | client_options(
+        self._options = member_options(
             kafka,
+            queued_kb=_QUEUED_KB,
+            session_timeout_ms=kafka.session_timeout_ms,
             client_id=settings.member,
             group_id=settings.group,
             group_instance_id=settings.member,
-            group_protocol="classic",
-            partition_assignment_strategy="cooperative-sticky",
-            session_timeout_ms=kafka.session_timeout_ms,
-            heartbeat_interval_ms=heartbeat_ms(kafka.session_timeout_ms),
-            max_poll_interval_ms=kafka.max_poll_interval_ms,
-            enable_auto_commit=False,
-            enable_auto_offset_store=False,
-            enable_partition_eof=True,
-            auto_offset_reset="error",
-            isolation_level="read_committed",
         )
         self._consumer = client(Consumer, self._options)
         self._listener: Listener | None = None

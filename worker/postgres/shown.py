@@ -73,9 +73,13 @@ class ShownTables:
 
     Args:
         tables: the table of each topic.
+
+    Attributes:
+        form: in which the tables hold rows.
     """
 
     def __init__(self, session: Session, tables: Mapping[str, Table]) -> None:
+        self.form = StoredForm(tables)
         self._session = session
         self._tables = tables
 

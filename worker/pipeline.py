@@ -9,7 +9,7 @@ from worker.model.thread import Thread
 from worker.projections.projection import Latest, Projection
 from worker.reducer.fold import fold
 from worker.reducer.kind import Handler
-from worker.reducer.shaping import ITEM_BYTES_MAX
+from worker.reducer.shaping import ITEM_BYTES_MAX, Shaping
 
 
 class Pipeline:
@@ -26,8 +26,7 @@ class Pipeline:
     ) -> None:
         self._projections = projections
         self._latest = [found for found in projections if isinstance(found, Latest)]
-        self._redact = redact
-        self._item_bytes_max = item_bytes_max
+        self._shaping = Shaping(redact, item_bytes_max)
 
     def reduce(
         self,
@@ -53,9 +52,8 @@ class Pipeline:
             handle,
             event,
             timestamp_ms,
-            redact=self._redact,
+            shaping=self._shaping,
             line_bytes=line_bytes,
-            item_bytes_max=self._item_bytes_max,
             ordinal=ordinal,
             indexed=indexed,
         )

@@ -38,6 +38,11 @@ def heartbeat_ms(session_timeout_ms: int) -> int:
     return min(HEARTBEAT_MS_MAX, session_timeout_ms // 3)
 
 
+# What a consumer may have in memory beside its queue: a whole answer of a broker, decompressed, which the client's own
+# settings let grow to 50 MB before that.
+READ_AHEAD = {"fetch.max.bytes": 4_194_304, "fetch.message.max.bytes": 262_144}
+
+
 def member_options(kafka: KafkaSettings, *, queued_kb: int, session_timeout_ms: int, **ours: Any) -> dict[str, Any]:
     """Return the options of a group's member that keeps its offsets itself and reads what is committed.
 
@@ -45,19 +50,23 @@ def member_options(kafka: KafkaSettings, *, queued_kb: int, session_timeout_ms: 
         queued_kb: what the client may hold ahead of us, unless the user says otherwise.
         ours: as for `client_options`.
     """
-    return {"queued.max.messages.kbytes": queued_kb, "fetch.wait.max.ms": 100} | client_options(
-        kafka,
-        group_protocol="classic",
-        partition_assignment_strategy="cooperative-sticky",
-        session_timeout_ms=session_timeout_ms,
-        heartbeat_interval_ms=heartbeat_ms(session_timeout_ms),
-        max_poll_interval_ms=kafka.max_poll_interval_ms,
-        enable_auto_commit=False,
-        enable_auto_offset_store=False,
-        enable_partition_eof=True,
-        auto_offset_reset="error",
-        isolation_level="read_committed",
-        **ours,
+    return (
+        READ_AHEAD
+        | {"queued.max.messages.kbytes": queued_kb, "fetch.wait.max.ms": 100}
+        | client_options(
+            kafka,
+            group_protocol="classic",
+            partition_assignment_strategy="cooperative-sticky",
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=heartbeat_ms(session_timeout_ms),
+            max_poll_interval_ms=kafka.max_poll_interval_ms,
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            enable_partition_eof=True,
+            auto_offset_reset="error",
+            isolation_level="read_committed",
+            **ours,
+        )
     )
 
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from worker.config import Settings
 from worker.errors import FatalError, RetryError
-from worker.kafka.client import client, client_options
+from worker.kafka.client import READ_AHEAD, client, client_options
 from worker.kafka.faults import consumer_fault
 from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import take
@@ -21,6 +21,8 @@ from worker.runtime.ports import Source, StateStore
 log = logging.getLogger(__name__)
 
 _BATCH_RECORDS = 10_000
+# What the client may hold ahead of us.
+_QUEUED_KB = 16_384
 _RETRY_S = 0.2
 # How often waiting is told.
 _TELL_S = 10.0
@@ -58,7 +60,8 @@ class KafkaRestorer:
         self._admin = client(AdminClient, client_options(settings.kafka, client_id=name))
         self._consumer = client(
             Consumer,
-            {"fetch.wait.max.ms": 10, "queued.max.messages.kbytes": 65_536}
+            READ_AHEAD
+            | {"fetch.wait.max.ms": 10, "queued.max.messages.kbytes": _QUEUED_KB}
             | client_options(
                 settings.kafka,
                 client_id=name,

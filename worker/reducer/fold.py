@@ -5,7 +5,7 @@ from typing import Any
 from worker.model.change import ChangeSet
 from worker.model.thread import Thread
 from worker.reducer.kind import Handler
-from worker.reducer.shaping import ITEM_BYTES_MAX, Shaping
+from worker.reducer.shaping import Shaping
 from worker.reducer.transition import Transition
 
 
@@ -15,9 +15,8 @@ def fold(
     event: Any,
     timestamp_ms: int | None,
     *,
-    redact: bool,
+    shaping: Shaping,
     line_bytes: int = 0,
-    item_bytes_max: int = ITEM_BYTES_MAX,
     ordinal: int | None = None,
     indexed: bool = True,
 ) -> ChangeSet:
@@ -27,14 +26,12 @@ def fold(
         handle: the handler of the event's kind.
         event: the payload as its kind's shape describes it; never written to.
         timestamp_ms: the line's own timestamp.
-        redact: replace secrets in commands (U9).
+        shaping: what items are put through.
         line_bytes: how long the line is.
-        item_bytes_max: larger items are cut to this size, as JSON.
         ordinal: the line's, if known.
         indexed: the line takes an index (F5).
     """
-    shaping = Shaping(redact=redact, line_bytes=line_bytes, item_bytes_max=item_bytes_max)
-    transition = Transition(thread, timestamp_ms, shaping, ordinal)
+    transition = Transition(thread, timestamp_ms, shaping, line_bytes, ordinal)
     thread.header.rollout_index += indexed
     handle(transition, event)
     return transition.finished()

@@ -12,9 +12,8 @@ _ESCAPED = re.compile(r"[$`\"\\]")
 
 def shell_join(words: list[str]) -> str:
     """Join words so that a shell would split them again."""
-    if any("\0" in word for word in words):
-        return _NUL
-    return " ".join(map(_quoted, words))
+    line = " ".join(map(_quoted, words))
+    return _NUL if "\0" in line else line
 
 
 def _quoted(word: str) -> str:
@@ -23,6 +22,8 @@ def _quoted(word: str) -> str:
         return "''"
     if _BARE.fullmatch(word):
         return word
+    if not ("'" in word or "\\" in word or "^" in word):
+        return f"'{word}'"
     out: list[str] = []
     start = 0
     while start < len(word):

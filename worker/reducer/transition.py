@@ -7,9 +7,10 @@ Source: codex-rs app-server-protocol, thread_history (ThreadHistoryBuilder); rul
 
 from typing import Any
 
-from worker.model.change import ChangeSet, Happening, ItemChange, RemovedTurn, Swap
+from worker.model.change import ChangeSet, Happening, ItemChange, Swap
 from worker.model.item import Item
 from worker.model.thread import ItemRow, Place, Thread, Turn, TurnStatus
+from worker.reducer.rollback import drop_turns, first_twin
 from worker.reducer.shaping import Shaping
 
 PAGINATED = "paginated"
@@ -47,18 +48,27 @@ class Transition:
         thread: the rows to change.
         timestamp_ms: the line's own timestamp.
         shaping: what items are put through.
+        line_bytes: how long the line is.
         ordinal: the line's, if known.
     """
 
-    __slots__ = ("_before", "_ordinal_read", "_shaping", "_shown", "changes", "rollout_index", "thread")
+    __slots__ = ("_before", "_line_bytes", "_ordinal_read", "_shaping", "_shown", "changes", "rollout_index", "thread")
 
-    def __init__(self, thread: Thread, timestamp_ms: int | None, shaping: Shaping, ordinal: int | None = None) -> None:
+    def __init__(
+        self,
+        thread: Thread,
+        timestamp_ms: int | None,
+        shaping: Shaping,
+        line_bytes: int = 0,
+        ordinal: int | None = None,
+    ) -> None:
         self.thread = thread
         self._shaping = shaping
+        self._line_bytes = line_bytes
         self._ordinal_read = ordinal
         self.rollout_index = thread.header.rollout_index
-        self.changes = ChangeSet(timestamp_ms=timestamp_ms)
-        # Summaries before the first touch, by turn number; None for a turn that was not there.
+        self.changes = ChangeSet(timestamp_ms)
+        # Summaries before their first change, by turn number; None for a turn that was not there.
         self._before: dict[int, _Summary | None] = {}
         # Turns one of whose summary items has another value now.
         self._shown: set[int] = set()
@@ -130,14 +140,15 @@ class Transition:
 
     def put_turn(self, turn: Turn, **fields: Any) -> None:
         """Set fields of a turn."""
-        self._touch(turn)
+        self._remember(turn)
         for name, found in fields.items():
             setattr(turn, name, found)
+        self.thread.put(f"u/{turn.number}", turn)
 
-    def _touch(self, turn: Turn) -> None:
+    def _remember(self, turn: Turn) -> None:
+        """Keep what a turn's summary shows, before it changes."""
         if turn.number not in self._before:
             self._before[turn.number] = _summary(turn)
-        self.thread.put(f"u/{turn.number}", turn)
 
     # Items
 
@@ -179,74 +190,82 @@ class Transition:
 
     def push_item(self, turn: Turn, item: Item, started_at_ms: int | None = None) -> None:
         """Append an item, also when its id is there already (R14)."""
-        shaped = self._shaping.of(item)
-        item = shaped.item
-        self._touch(turn)
+        item, size, original_bytes = self._shaping.of(item, self._line_bytes)
+        thread, changes = self.thread, self.changes
+        stamp = changes.timestamp_ms
         position = turn.items
-        turn.items += 1
-        self.thread.header.items += 1
-        twins = self._indexed(turn, item["id"], position)
-        stamp = self.changes.timestamp_ms
+        turn.items = position + 1
+        thread.header.items += 1
+        thread.put(f"u/{turn.number}", turn)
         row = ItemRow(
             self._ordinal(item["id"]),
             stamp if started_at_ms is None else started_at_ms,
             stamp,
             item,
-            shaped.size,
-            shaped.original_bytes,
+            size,
+            original_bytes,
             self.origin(),
         )
-        self.thread.put(f"i/{turn.number}/{position}", row)
-        self.changes.swaps.append(Swap(None, item, row.origin))
-        if not self._is_paginated():
+        thread.put(f"i/{turn.number}/{position}", row)
+        changes.swaps.append(Swap(None, item, row.origin))
+        if thread.header.mode != PAGINATED:
             self._frame(turn, position, item)
-        if not (twins and self._shown_already(turn, position, item)):
+        index = f"xi/{turn.number}/{item['id']}"
+        if turn.twin or thread.get(index) is not None:
+            self._push_twin(turn, position, row)
+        else:
+            thread.put(index, Place(position))
+            changes.items.append(ItemChange(turn, position, row))
+
+    def _push_twin(self, turn: Turn, position: int, row: ItemRow) -> None:
+        """Enter an appended item whose id may be there already, in this turn or in another of its id (D10)."""
+        known = self._indexed(turn, row.value["id"], position)
+        if not (known and self._shown_already(turn, position, row.value)):
             self._show(turn, position, row)
 
     def _is_paginated(self) -> bool:
         return self.thread.header.mode == PAGINATED
 
-    @staticmethod
-    def _frame(turn: Turn, position: int, item: Item) -> None:
+    def _frame(self, turn: Turn, position: int, item: Item) -> None:
         """Note which items frame a turn: the first of the user, the last of the agent (P10)."""
-        if item["type"] == "userMessage" and turn.first_user is None:
-            turn.first_user = position
-        if item["type"] == "agentMessage":
+        kind = item["type"]
+        if kind == "agentMessage":
+            self._remember(turn)
             turn.last_agent = position
+        elif kind == "userMessage" and turn.first_user is None:
+            self._remember(turn)
+            turn.first_user = position
 
     def _replace(self, turn: Turn, position: int, item: Item, *, grown: bool = False) -> None:
         row = self.thread.item(turn.number, position)
         before = row.value
-        shaped = self._shaping.of(item, row.size if grown else 0)
-        item = shaped.item
+        item, size, original_bytes = self._shaping.of(item, self._line_bytes, row.size if grown else 0)
         if same(before, item):
             return
-        self._touch(turn)
-        row.value, row.size = item, shaped.size
+        row.value, row.size = item, size
         # What was cut from a growing item before stays told.
-        row.original_bytes = shaped.original_bytes or (row.original_bytes if grown else None)
+        row.original_bytes = original_bytes or (row.original_bytes if grown else None)
         row.updated_at_ms = self.changes.timestamp_ms
         self.thread.put(f"i/{turn.number}/{position}", row)
         self.changes.swaps.append(Swap(before, item, row.origin))
         if position in (turn.first_user, turn.last_agent):
+            self._remember(turn)
             self._shown.add(turn.number)
         if before["type"] != item["type"] and not self._is_paginated():
+            self._remember(turn)
             self._retype(turn, position, item["type"])
+            self.thread.put(f"u/{turn.number}", turn)
         self._show(turn, position, row)
 
     def _show(self, turn: Turn, position: int, row: ItemRow) -> None:
         """Record that the topic's row shows this copy of an item from now on (D10)."""
-        key = f"xi/{self._first_twin(turn)}/{row.value['id']}"
+        key = f"xi/{first_twin(self.thread, turn)}/{row.value['id']}"
         group: Place = self.thread.get(key)
         elsewhere = turn.twin or group.position != position
         if group.elsewhere != elsewhere:
             group.elsewhere = elsewhere
             self.thread.put(key, group)
         self.changes.items.append(ItemChange(turn, position, row))
-
-    def _first_twin(self, turn: Turn) -> int:
-        """Return the number of the first live turn of this turn's id."""
-        return self.thread.get(f"xt/{turn.id}") if turn.twin else turn.number
 
     def _retype(self, turn: Turn, position: int, kind: str) -> None:
         """Find the summary items again after an item turned into one of another type, which real threads never do."""
@@ -273,7 +292,7 @@ class Transition:
             place.position = position
             thread.put(key, place)
         if turn.twin:
-            shared = f"xi/{self._first_twin(turn)}/{item_id}"
+            shared = f"xi/{first_twin(self.thread, turn)}/{item_id}"
             group: Place = thread.get(shared) or Place(None)
             seen = seen or group.position is not None
             group.twins += 1
@@ -282,7 +301,7 @@ class Transition:
 
     def _shown_already(self, turn: Turn, position: int, item: Item) -> bool:
         """Tell whether the row shows the first copy and that has the same value: then appending shows nothing (P3)."""
-        number = self._first_twin(turn)
+        number = first_twin(self.thread, turn)
         place: Place = self.thread.get(f"xi/{number}/{item['id']}")
         if place.elsewhere or place.position is None or (number, place.position) == (turn.number, position):
             return False
@@ -298,58 +317,9 @@ class Transition:
         self.thread.put(key, header.item_ordinals)
         return header.item_ordinals
 
-    # Rollback
-
     def drop_turns(self, count: int) -> None:
         """Remove the last turns, at most all (R24). Costs what is removed."""
-        thread, header = self.thread, self.thread.header
-        removed: list[Turn] = []
-        while header.last_turn and len(removed) < count:
-            turn = thread.turn(header.last_turn)
-            removed.insert(0, turn)
-            header.last_turn = turn.previous
-        self.changes.turns_dropped += removed
-        gone = [(RemovedTurn(turn, self.thread.summary_rows(turn)), self._taken_items(turn)) for turn in removed]
-        for turn in removed:
-            thread.put(f"u/{turn.number}", None)
-            if not turn.twin:
-                thread.put(f"xt/{turn.id}", None)
-        header.item_number = 1 + header.items
-        self._record_removed(gone)
-
-    def _taken_items(self, turn: Turn) -> list[ItemChange]:
-        thread, number = self.thread, turn.number
-        taken = []
-        for position in range(turn.items):
-            row = thread.item(number, position)
-            item_id = row.value["id"]
-            taken.append(ItemChange(turn, position, row))
-            self.changes.swaps.append(Swap(row.value, None, row.origin))
-            thread.put(f"i/{number}/{position}", None)
-            thread.put(f"xi/{number}/{item_id}", None)
-            if turn.twin:
-                self._forget_twin(f"xi/{self._first_twin(turn)}/{item_id}")
-        thread.header.items -= turn.items
-        return taken
-
-    def _forget_twin(self, shared: str) -> None:
-        group: Place | None = self.thread.get(shared)
-        if group is None:  # the first turn of this id went with the same rollback
-            return
-        group.twins -= 1
-        self.thread.put(shared, None if group.position is None and not group.twins else group)
-
-    def _record_removed(self, gone: list[tuple[RemovedTurn, list[ItemChange]]]) -> None:
-        """Record what was removed but for rows that a live turn of the same id still shows (D10)."""
-        for removed, taken in gone:
-            live = self.thread.get(f"xt/{removed.turn.id}")
-            if live is None:
-                self.changes.removed_turns.append(removed)
-                self.changes.removed_items.extend(taken)
-                continue
-            for change in taken:
-                if self.thread.get(f"xi/{live}/{change.row.value['id']}") is None:
-                    self.changes.removed_items.append(change)
+        drop_turns(self.thread, self.changes, count)
 
     # What the projections see
 
@@ -363,12 +333,12 @@ class Transition:
 
     def finished(self) -> ChangeSet:
         """Return what changed, in the order of D17."""
-        changes = self.changes
+        changes, before = self.changes, self._before
         if len(changes.items) > 1:
             changes.items.sort(key=lambda change: (change.turn.number, change.position))
-        for number in sorted(self._before):
+        for number in sorted(before) if len(before) > 1 else before:
             turn: Turn | None = self.thread.get(f"u/{number}")
             # A turn that is gone was removed; one that was not there before differs from nothing.
-            if turn is not None and (number in self._shown or self._before[number] != _summary(turn)):
+            if turn is not None and (number in self._shown or before[number] != _summary(turn)):
                 changes.turns.append(turn)
         return changes

@@ -1,7 +1,7 @@
 """State rows on local disk: one LMDB environment for each partition.
 
-The changelog is the durable copy; what is on disk is a prefix of it, written after each commit in one transaction
-together with the changelog offset. Losing the last writes is fine, a torn store is not, so:
+The changelog is the durable copy; what is on disk is a prefix of it, written after each commit and closed by the
+changelog offset. Losing the last writes is fine, a torn store is not, so:
 
 - LMDB writes copies of pages and then the root, so that a process may die at any moment.
 - After a power cut pages may be missing, since a commit does not wait for the disk. A store that was not closed in good
@@ -32,6 +32,8 @@ _KEY_BYTES_MAX = 480
 _KEY_BYTES_KEPT = 400
 # Checksum of what follows; length of the whole key, 0 when it was not cut.
 _FRAME = struct.Struct("<II")
+# Rows of one LMDB transaction: it keeps the pages that its largest one changed in memory, for ever.
+_ROWS_MAX = 1_000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -209,22 +211,24 @@ class DiskStore:
         return RetryError(f"the state in {self._folder} is damaged ({why}) and will be rebuilt")
 
     def apply(self, rows: Iterable[StateRow], changelog_offset: int) -> None:
-        """Write rows (None deletes), the changelog offset and the time, all or nothing.
+        """Write rows (None deletes), then the changelog offset and the time.
+
+        Many rows are written in several transactions, the last of which moves the offset: who dies between them finds
+        some rows newer than the offset tells, and reading the changelog from there on gives them the same values again.
 
         Raises:
             FatalError: the disk is full, or failed.
         """
         self._end_reading()
-        puts = {row.key: row.value for row in rows}
+        # In the order of the keys: rows that lie together are written together.
+        puts = sorted({row.key: row.value for row in rows}.items())
+        *early, last = [puts[start : start + _ROWS_MAX] for start in range(0, len(puts), _ROWS_MAX)] or [[]]
         try:
+            for some in early:
+                with self._env.begin(write=True) as writing:
+                    self._put(writing, some)
             with self._env.begin(write=True) as writing:
-                with writing.cursor(self._rows) as cursor:
-                    cursor.putmulti(
-                        [(_short(key), _framed(key, found)) for key, found in puts.items() if found is not None]
-                    )
-                for key, found in puts.items():
-                    if found is None:
-                        writing.delete(_short(key), db=self._rows)
+                self._put(writing, last)
                 writing.put(b"offset", b"%d" % changelog_offset, db=self._facts)
                 writing.put(b"time", b"%.0f" % self._wall(), db=self._facts)
                 writing.put(b"boot", self._boot_id, db=self._facts)
@@ -238,6 +242,13 @@ class DiskStore:
         except (lmdb.Error, OSError) as error:
             raise _disk_error(self._folder, error) from error
         self._offset = changelog_offset
+
+    def _put(self, writing: Any, puts: list[tuple[bytes, bytes | None]]) -> None:
+        with writing.cursor(self._rows) as cursor:
+            cursor.putmulti([(_short(key), _framed(key, found)) for key, found in puts if found is not None])
+        for key, found in puts:
+            if found is None:
+                writing.delete(_short(key), db=self._rows)
 
     def _end_reading(self) -> None:
         if self._reading is not None:

@@ -27,13 +27,13 @@ class Verbs:
 
     def __init__(self, *items: Any) -> None:
         self.thread = Thread("t")
-        transition = Transition(self.thread, None, Shaping(redact=False, line_bytes=0, item_bytes_max=ITEM_BYTES_MAX))
+        transition = Transition(self.thread, None, Shaping(redact=False, item_bytes_max=ITEM_BYTES_MAX))
         self.turn = transition.open_turn("a", explicit=True)
         for item in items:
             transition.put_item(self.turn, item)
 
     def put(self, item: Any) -> ChangeSet:
-        transition = Transition(self.thread, None, Shaping(redact=False, line_bytes=0, item_bytes_max=ITEM_BYTES_MAX))
+        transition = Transition(self.thread, None, Shaping(redact=False, item_bytes_max=ITEM_BYTES_MAX))
         transition.put_item(self.turn, item)
         return transition.finished()
 
@@ -104,12 +104,12 @@ def test_an_item_of_equal_value_is_no_change() -> None:
 
 def test_changed_items_come_in_turn_and_item_order() -> None:
     thread = Thread("t")
-    transition = Transition(thread, None, Shaping(redact=False, line_bytes=0, item_bytes_max=ITEM_BYTES_MAX))
+    transition = Transition(thread, None, Shaping(redact=False, item_bytes_max=ITEM_BYTES_MAX))
     first = transition.open_turn("a", explicit=True)
     transition.put_item(first, plan("p"))
     second = transition.open_turn("b", explicit=True)
 
-    transition = Transition(thread, None, Shaping(redact=False, line_bytes=0, item_bytes_max=ITEM_BYTES_MAX))
+    transition = Transition(thread, None, Shaping(redact=False, item_bytes_max=ITEM_BYTES_MAX))
     for turn, item in ((second, "x"), (first, "y"), (second, "z")):
         transition.put_item(turn, plan(item))
     transition.put_item(first, user("p"))
@@ -121,10 +121,10 @@ def test_changed_items_come_in_turn_and_item_order() -> None:
 
 def test_a_turn_that_is_touched_and_removed_by_one_event_is_told_as_removed() -> None:
     thread = Thread("t")
-    transition = Transition(thread, None, Shaping(redact=False, line_bytes=0, item_bytes_max=ITEM_BYTES_MAX))
+    transition = Transition(thread, None, Shaping(redact=False, item_bytes_max=ITEM_BYTES_MAX))
     turn = transition.open_turn("a", explicit=True)
 
-    transition = Transition(thread, None, Shaping(redact=False, line_bytes=0, item_bytes_max=ITEM_BYTES_MAX))
+    transition = Transition(thread, None, Shaping(redact=False, item_bytes_max=ITEM_BYTES_MAX))
     transition.put_turn(turn, status="failed")
     transition.drop_turns(1)
     changes = transition.finished()

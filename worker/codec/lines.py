@@ -6,10 +6,9 @@ at no further than their type (D2).
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, Literal
 
 import orjson
@@ -57,11 +56,20 @@ class RefusedError(Exception):
     """A line that is no JSON or has a bad shape; its text is for the dead letter and holds no payload."""
 
 
-_Kinds = dict[str, tuple[TypeAdapter[Any] | None, Kind]]
+# The check of a shape; the adapter's own method only calls it.
+_Check = Callable[..., Any]
+_Kinds = dict[str, tuple[_Check | None, Kind]]
 
 
-def _adapted(table: KindTable) -> _Kinds:
-    return {name: (None if kind.shape is None else TypeAdapter(kind.shape), kind) for name, kind in table.items()}
+def _checks(table: KindTable, names: set[str]) -> _Kinds:
+    """Return the kinds of a table with their checks; the names that the shapes declare are added to `names`."""
+    kinds: _Kinds = {}
+    for name, kind in table.items():
+        adapter = None if kind.shape is None else TypeAdapter(kind.shape)
+        if adapter is not None:
+            names |= set(_names(adapter.core_schema))
+        kinds[name] = (adapter and adapter.validator.validate_python, kind)
+    return kinds
 
 
 class LineDecoder:
@@ -72,13 +80,10 @@ class LineDecoder:
     """
 
     def __init__(self, *, read_filter: bool = False) -> None:
-        self._events = _adapted(EVENTS)
-        self._response_items = _adapted(RESPONSE_ITEMS)
-        self._lines = _adapted(LINES)
-        kinds = chain(self._events.values(), self._response_items.values(), self._lines.values())
-        self._names = frozenset(
-            name for adapter, _ in kinds if adapter is not None for name in _names(adapter.core_schema)
-        )
+        self._names: set[str] = set()
+        self._events = _checks(EVENTS, self._names)
+        self._response_items = _checks(RESPONSE_ITEMS, self._names)
+        self._lines = _checks(LINES, self._names)
         self._read_filter = read_filter
 
     def decode(self, text: bytes, ordinal: int | None = None, timestamp_ms: int | None = None) -> Line:
@@ -95,7 +100,7 @@ class LineDecoder:
             found = parse(text)
             if found is None:
                 return Line("blank")
-            stated = _ordinal(found)
+            stated = _ordinal(found["ordinal"]) if "ordinal" in found else None
             dated = timestamp_ms is None or "timestamp" in found
             line = self._read(found if dated else {**found, "timestamp": ""})
             if not dated:
@@ -143,8 +148,8 @@ class LineDecoder:
         known = kinds.get(kind)
         if known is None:
             return Line("unknown", kind)
-        adapter, found_kind = known
-        event = payload if adapter is None else self._validated(adapter, kind, payload)
+        check, found_kind = known
+        event = payload if check is None else self._validated(check, kind, payload)
         if self._read_filter and persisted is not None and not _is_persisted(kind, payload, persisted):
             return Line("skipped", kind)
         if found_kind.handle is None:
@@ -152,9 +157,9 @@ class LineDecoder:
         stamp = milliseconds(found["timestamp"])
         return Line("event", kind, found_kind.handle, event, timestamp_ms=stamp, indexed=found_kind.indexed)
 
-    def _validated(self, adapter: TypeAdapter[Any], kind: str, payload: dict[str, Any]) -> Any:
+    def _validated(self, check: _Check, kind: str, payload: dict[str, Any]) -> Any:
         try:
-            return adapter.validate_python(payload, strict=True)
+            return check(payload, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             # A key or a tag that no shape declares is payload.
@@ -205,9 +210,8 @@ def _tag(payload: dict[str, Any]) -> str:
     return kind
 
 
-def _ordinal(found: dict[str, Any]) -> int | None:
+def _ordinal(ordinal: Any) -> int | None:
     """Return the ordinal a line states; one beyond 63 bits counts as absent (U1, D22)."""
-    ordinal = found.get("ordinal")
     if ordinal is None:
         return None
     if type(ordinal) is not int or ordinal < 0:

@@ -38,21 +38,22 @@ def _number(row: int) -> bytes:
     return b"%d" % row
 
 
+# By the first two characters of a row's key.
 _LAYOUTS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "h": _array(Header),
-    "u": _array(Turn),
-    "i": _array(ItemRow),
+    "u/": _array(Turn),
+    "i/": _array(ItemRow),
     "xi": _array(Place),
     "xt": (_number, int),
     "xo": (_number, int),
-    "d": (bytes, bytearray),
-    "p": (orjson.dumps, orjson.loads),
+    "d/": (bytes, bytearray),
+    "p/": (orjson.dumps, orjson.loads),
 }
 
 
 def encode_row(row: str, found: Any) -> bytes:
     """Encode a row's value by the kind its key names."""
-    return FORMAT + _LAYOUTS[row.partition("/")[0]][0](found)
+    return FORMAT + _LAYOUTS[row[:2]][0](found)
 
 
 def decode_row(row: str, data: bytes) -> Any:
@@ -66,4 +67,4 @@ def decode_row(row: str, data: bytes) -> Any:
             f"a state row has format {data[:1].hex() or 'nothing'}, this release reads {FORMAT.hex()}: "
             "run the release that wrote it or a newer one"
         )
-    return _LAYOUTS[row.partition("/")[0]][1](data[1:])
+    return _LAYOUTS[row[:2]][1](data[1:])

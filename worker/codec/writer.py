@@ -5,16 +5,18 @@ texts that come again, and they are looked up. A test compares the two byte for 
 left to fastavro.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import call, itemgetter
 from typing import Any
 
 import orjson
 
 Write = Callable[[Any], bytes]
 
-# Texts that are kept encoded: ids, types, names of topics. All are dropped when there are more.
-TEXTS_MAX = 10_000
-TEXT_BYTES_MAX = 80
+# Values that are kept as written, of each type: ids, names of topics, times.
+KEPT_MAX = 10_000
+KEPT_BYTES_MAX = 80
 _SMALL = 8_192
 
 # Fourteen bits of a number at a time, as they are written: with more to follow, and as the last.
@@ -44,27 +46,35 @@ def number(found: int) -> bytes:
     return data + _LAST[rest]
 
 
-class _Numbers(dict[int, bytes]):
-    """Small numbers as written; others are written when asked for."""
+class _Table(dict[Any, bytes]):
+    """Values as written; short ones are kept, so that looking one up that comes again takes no call.
 
-    def __missing__(self, found: int) -> bytes:
-        return number(found)
+    Args:
+        write: writes a value that is not kept.
+        always: what is kept for ever; all others are dropped when there are too many.
+    """
 
+    def __init__(self, write: Write, always: dict[Any, bytes]) -> None:
+        super().__init__(always)
+        self._write = write
+        self._always = always
 
-_NUMBERS = _Numbers((found, number(found)) for found in range(_SMALL))
-
-
-class _Texts(dict[str, bytes]):
-    """Texts as written; short ones are kept."""
-
-    def __missing__(self, found: str) -> bytes:
-        data = found.encode()
-        written = number(len(data)) + data
-        if len(written) <= TEXT_BYTES_MAX:
-            if len(self) >= TEXTS_MAX:
+    def __missing__(self, found: Any) -> bytes:
+        written = self._write(found)
+        if len(written) <= KEPT_BYTES_MAX:
+            if len(self) >= KEPT_MAX + len(self._always):
                 self.clear()
+                self.update(self._always)
             self[found] = written
         return written
+
+
+_NUMBERS = _Table(number, {found: number(found) for found in range(_SMALL)})
+
+
+def _text(found: str) -> bytes:
+    data = found.encode()
+    return _NUMBERS[len(data)] + data
 
 
 def _json(found: Any) -> bytes:
@@ -82,11 +92,10 @@ def writer(source: dict[str, Any]) -> Write:
     Raises:
         UnsupportedError: it has a type that is not known here, or fields with defaults before others.
     """
-    numbers = _NUMBERS.__getitem__
     simple: dict[str, Write] = {
-        "string": _Texts().__getitem__,
-        "int": numbers,
-        "long": numbers,
+        "string": _Table(_text, {}).__getitem__,
+        "int": _NUMBERS.__getitem__,
+        "long": _NUMBERS.__getitem__,
         "boolean": {True: b"\x01", False: b"\x00"}.__getitem__,
     }
     return _of(source, simple)
@@ -100,6 +109,9 @@ def _of(kind: Any, simple: dict[str, Write]) -> Write:
             return _record(fields, simple)
         case {"type": "array", "items": items}:
             return _array(_of(items, simple))
+        case ["null", str() as other] if other in simple:
+            write = simple[other]
+            return _Table(lambda found: b"\x02" + write(found), {None: b"\x00"}).__getitem__
         case ["null", other]:
             return _optional(_of(other, simple))
         case str() if kind in simple:
@@ -126,21 +138,23 @@ def _record(fields: list[dict[str, Any]], simple: dict[str, Write]) -> Write:
     """Return what writes a record; a field that is left out is written as its default."""
     writes = [(field["name"], _of(field["type"], simple)) for field in fields]
     defaults = {field["name"]: field["default"] for field in fields if "default" in field}
-    always = len(writes) - len(defaults)
-    optional = writes[always:]
-    if any(name not in defaults for name, _ in optional) or any(map(_is_text_by_default, fields)):
+    always, others = writes[: len(writes) - len(defaults)], writes[len(writes) - len(defaults) :]
+    if any(name not in defaults for name, _ in others) or any(map(_is_text_by_default, fields)):
         raise UnsupportedError
-    absent = b"".join(write(defaults[name]) for name, write in optional)
+    values, calls = _getter([name for name, _ in always]), [write for _, write in always]
+    other_calls = [write for _, write in others]
 
     def written(found: Any) -> bytes:
-        parts = [write(found[name]) for name, write in writes[:always]]
-        if defaults.keys().isdisjoint(found):
-            parts.append(absent)
-        else:
-            parts += [write(found.get(name, defaults[name])) for name, write in optional]
-        return b"".join(parts)
+        # No step of this is Python's own but for nested records and what no table holds.
+        optional = map(found.get, defaults.keys(), defaults.values())
+        return b"".join(chain(map(call, calls, values(found)), map(call, other_calls, optional)))
 
     return written
+
+
+def _getter(names: list[str]) -> Callable[[Any], Iterable[Any]]:
+    """Return what gets the fields of a record in order."""
+    return itemgetter(*names) if len(names) > 1 else lambda found: [found[name] for name in names]
 
 
 def _is_text_by_default(field: dict[str, Any]) -> bool:

@@ -46,7 +46,10 @@ class Mutation:
 
 def row_key(*parts: str) -> str:
     """Join the parts of a row key; `%` and `/` inside a part are percent-encoded."""
-    return "/".join(map(encoded, parts))
+    key = "/".join(parts)
+    if "%" in key or key.count("/") >= len(parts):
+        return "/".join(map(encoded, parts))
+    return key
 
 
 def encoded(part: str) -> str:

@@ -102,6 +102,8 @@ _UUID = re.compile(rf"{_HYPHENATED}|([0-9a-f]{{32}})|\{{{_HYPHENATED}\}}|urn:uui
 
 def normalised(path: str) -> str:
     """Resolve `.`, `..` and repeated `/` of an absolute path without a look at any disk (A2)."""
+    if path.startswith("/") and not ("//" in path or "/." in path or path.endswith("/")):
+        return path
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":

@@ -149,16 +149,18 @@ class Thread:
         changed: keys of the rows changed since the last commit.
     """
 
-    __slots__ = ("_load", "_rows", "changed", "header", "id", "is_new", "key")
+    __slots__ = ("_load", "_load_stored", "_rows", "changed", "header", "id", "is_new", "key")
 
     def __init__(self, thread_id: str, load: Load = nothing) -> None:
         self.id = thread_id
         self.key = encoded(thread_id)
-        self._load = load
+        self._load_stored = load
         self._rows: dict[str, Any] = {}
         self.changed: set[str] = set()
         found = load("h")
         self.is_new = found is None
+        # As long as all rows of a thread are remembered there is nothing to look for elsewhere.
+        self._load = nothing if self.is_new else load
         self.header: Header = found or Header()
 
     def get(self, key: str) -> Any:
@@ -220,6 +222,7 @@ class Thread:
 
     def trim(self) -> None:
         """Remember no rows but the header and the open turn; nothing may have changed since `settle`."""
+        self._load = self._load_stored
         key = f"u/{self.header.open_turn}"
         kept = self._rows.get(key)
         self._rows.clear()

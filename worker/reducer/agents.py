@@ -109,18 +109,18 @@ def _failed(state: dict[str, Any]) -> bool:
 def _call(
     event: Any, tool: str, status: ToolStatus, receivers: list[str], states: dict[str, Any]
 ) -> CollabAgentToolCall:
-    return CollabAgentToolCall(
-        type="collabAgentToolCall",
-        id=event["call_id"],
-        tool=tool,
-        status=status,
-        senderThreadId=event["sender_thread_id"],
-        receiverThreadIds=receivers,
-        prompt=event.get("prompt"),
-        model=event.get("model"),
-        reasoningEffort=event.get("reasoning_effort"),
-        agentsStates=states,
-    )
+    return {
+        "type": "collabAgentToolCall",
+        "id": event["call_id"],
+        "tool": tool,
+        "status": status,
+        "senderThreadId": event["sender_thread_id"],
+        "receiverThreadIds": receivers,
+        "prompt": event.get("prompt"),
+        "model": event.get("model"),
+        "reasoningEffort": event.get("reasoning_effort"),
+        "agentsStates": states,
+    }
 
 
 def spawn_began(event: SpawnBegin) -> CollabAgentToolCall:
@@ -168,13 +168,13 @@ def wait_ended(event: WaitingEnd) -> CollabAgentToolCall:
 
 def active(event: Activity) -> SubAgentActivity:
     """Return the item of a sub-agent's activity."""
-    return SubAgentActivity(
-        type="subAgentActivity",
-        id=event["event_id"],
-        kind=event["kind"],
-        agentThreadId=event["agent_thread_id"],
-        agentPath=event["agent_path"],
-    )
+    return {
+        "type": "subAgentActivity",
+        "id": event["event_id"],
+        "kind": event["kind"],
+        "agentThreadId": event["agent_thread_id"],
+        "agentPath": event["agent_path"],
+    }
 
 
 KINDS: KindTable = {

@@ -135,21 +135,21 @@ def actions(parsed: list[Any], cwd: str) -> list[dict[str, Any]]:
 
 def began(event: ExecBegin) -> CommandExecution:
     """Return the item of a command that runs."""
-    return CommandExecution(
-        type="commandExecution",
-        id=event["call_id"],
-        pluginId=event.get("plugin_id"),
-        scriptPath=event.get("script_path"),
-        command=shell_join(event["command"]),
-        cwd=event["cwd"],
-        processId=event.get("process_id"),
-        source=SOURCES[event.get("source", "agent")],
-        status="inProgress",
-        commandActions=actions(event["parsed_cmd"], event["cwd"]),
-        aggregatedOutput=None,
-        exitCode=None,
-        durationMs=None,
-    )
+    return {
+        "type": "commandExecution",
+        "id": event["call_id"],
+        "pluginId": event.get("plugin_id"),
+        "scriptPath": event.get("script_path"),
+        "command": shell_join(event["command"]),
+        "cwd": event["cwd"],
+        "processId": event.get("process_id"),
+        "source": SOURCES[event.get("source", "agent")],
+        "status": "inProgress",
+        "commandActions": actions(event["parsed_cmd"], event["cwd"]),
+        "aggregatedOutput": None,
+        "exitCode": None,
+        "durationMs": None,
+    }
 
 
 def ended(event: ExecEnd) -> CommandExecution:
@@ -181,21 +181,21 @@ def judged(event: GuardianAssessment) -> CommandExecution | None:
         command = shell_join([action["program"], *action["argv"][1:]])
     else:
         return None
-    return CommandExecution(
-        type="commandExecution",
-        id=target,
-        pluginId=None,
-        scriptPath=None,
-        command=command,
-        cwd=action["cwd"],
-        processId=None,
-        source="agent",
-        status=_JUDGED[event["status"]],
-        commandActions=[{"type": "unknown", "command": command}],
-        aggregatedOutput=None,
-        exitCode=None,
-        durationMs=None,
-    )
+    return {
+        "type": "commandExecution",
+        "id": target,
+        "pluginId": None,
+        "scriptPath": None,
+        "command": command,
+        "cwd": action["cwd"],
+        "processId": None,
+        "source": "agent",
+        "status": _JUDGED[event["status"]],
+        "commandActions": [{"type": "unknown", "command": command}],
+        "aggregatedOutput": None,
+        "exitCode": None,
+        "durationMs": None,
+    }
 
 
 KINDS: KindTable = {

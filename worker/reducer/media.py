@@ -35,31 +35,31 @@ class ImageEnd(TypedDict):
 
 def viewed(event: ViewImage) -> ImageView:
     """Return the item of an image that was looked at."""
-    return ImageView(type="imageView", id=event["call_id"], path=event["path"])
+    return {"type": "imageView", "id": event["call_id"], "path": event["path"]}
 
 
 def began(event: ImageBegin) -> ImageGeneration:
     """Return the item of an image that is being made."""
-    return ImageGeneration(
-        type="imageGeneration",
-        id=event["call_id"],
-        status="",
-        revisedPrompt=None,
-        result="",
-        transparentBackground=None,
-    )
+    return {
+        "type": "imageGeneration",
+        "id": event["call_id"],
+        "status": "",
+        "revisedPrompt": None,
+        "result": "",
+        "transparentBackground": None,
+    }
 
 
 def ended(event: ImageEnd) -> ImageGeneration:
     """Return the item of an image that was made."""
-    item = ImageGeneration(
-        type="imageGeneration",
-        id=event["call_id"],
-        status=event["status"],
-        revisedPrompt=event.get("revised_prompt"),
-        result=event["result"],
-        transparentBackground=event.get("transparent_background"),
-    )
+    item: ImageGeneration = {
+        "type": "imageGeneration",
+        "id": event["call_id"],
+        "status": event["status"],
+        "revisedPrompt": event.get("revised_prompt"),
+        "result": event["result"],
+        "transparentBackground": event.get("transparent_background"),
+    }
     saved = event.get("saved_path")
     if saved is not None:
         item["savedPath"] = saved

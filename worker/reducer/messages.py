@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired, cast
 from typing_extensions import TypedDict
 
 from worker.model.item import AgentMessage as AgentMessageItem
-from worker.model.item import ContextCompaction, HookPrompt, Item, Reasoning
+from worker.model.item import Item, Reasoning
 from worker.model.item import UserMessage as UserMessageItem
 from worker.model.scalar import U32, U64, WHITE_SPACE, Tagged
 from worker.model.thread import Turn
@@ -186,7 +186,7 @@ def _reasoned(transition: Transition, part: Literal["summary", "content"], text:
         grown = cast("Item", {**run, part: [*run[part], text]})
         transition.grow_last(turn, grown)
         return
-    item = Reasoning(type="reasoning", id=transition.next_item_id(), summary=[], content=[])
+    item: Reasoning = {"type": "reasoning", "id": transition.next_item_id(), "summary": [], "content": []}
     item[part] = [text]
     transition.push_item(turn, item)
 
@@ -209,7 +209,7 @@ def on_agent_reasoning_raw_content(transition: Transition, event: AgentReasoning
 def on_context_compacted(transition: Transition, _event: ContextCompacted) -> None:
     """R34."""
     turn = transition.ensured_turn()
-    transition.push_item(turn, ContextCompaction(type="contextCompaction", id=transition.next_item_id()))
+    transition.push_item(turn, {"type": "contextCompaction", "id": transition.next_item_id()})
 
 
 def on_response_message(transition: Transition, event: ResponseMessage) -> None:
@@ -223,7 +223,7 @@ def on_response_message(transition: Transition, event: ResponseMessage) -> None:
     item_id = event.get("id")
     item_id = f"hook-{transition.rollout_index}" if item_id is None else item_id
     turn = transition.ensured_turn()
-    transition.push_item(turn, HookPrompt(type="hookPrompt", id=item_id, fragments=fragments))
+    transition.push_item(turn, {"type": "hookPrompt", "id": item_id, "fragments": fragments})
 
 
 KINDS: KindTable = {

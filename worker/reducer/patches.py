@@ -87,13 +87,13 @@ def _file(path: str, change: Any) -> dict[str, Any]:
 
 def running(event: PatchRequest | PatchBegin) -> FileChange:
     """Return the item of a patch that is not applied yet."""
-    return FileChange(type="fileChange", id=event["call_id"], changes=files(event["changes"]), status="inProgress")
+    return {"type": "fileChange", "id": event["call_id"], "changes": files(event["changes"]), "status": "inProgress"}
 
 
 def ended(event: PatchEnd) -> FileChange:
     """Return the item of a patch that is done with."""
     changes = files(event.get("changes", {}))
-    return FileChange(type="fileChange", id=event["call_id"], changes=changes, status=event["status"])
+    return {"type": "fileChange", "id": event["call_id"], "changes": changes, "status": event["status"]}
 
 
 KINDS: KindTable = {

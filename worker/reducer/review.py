@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from worker.model.item import ReviewMode
 from worker.model.scalar import I32, U32, WHITE_SPACE, Parsed, Tagged
 from worker.model.thread import Turn
 from worker.reducer.kind import Kind, KindTable, kind
@@ -134,7 +133,7 @@ def _put(transition: Transition, event: Any, name: Literal["enteredReviewMode", 
     turn = turn_for_review(transition, event.get("turn_id"))
     item_id = event.get("item_id")
     item_id = transition.next_item_id() if item_id is None else item_id
-    transition.put_item(turn, ReviewMode(type=name, id=item_id, review=text))
+    transition.put_item(turn, {"type": name, "id": item_id, "review": text})
 
 
 def on_entered(transition: Transition, event: EnteredReviewMode) -> None:

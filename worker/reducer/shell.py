@@ -22,8 +22,11 @@ def _quoted(word: str) -> str:
         return "''"
     if _BARE.fullmatch(word):
         return word
+    # Most words can be held whole by one style.
     if not ("'" in word or "\\" in word or "^" in word):
         return f"'{word}'"
+    if not ("`" in word or "$" in word or "!" in word or "^" in word):
+        return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
     out: list[str] = []
     start = 0
     while start < len(word):

@@ -172,26 +172,26 @@ def app_context(
 def mcp_began(event: McpBegin) -> McpToolCall:
     """Return the item of an MCP call that runs."""
     call, uri = event["invocation"], event.get("mcp_app_resource_uri")
-    item = McpToolCall(
-        type="mcpToolCall",
-        id=event["call_id"],
-        server=call["server"],
-        tool=call["tool"],
-        status="inProgress",
-        arguments=call.get("arguments"),
-        appContext=app_context(
+    item: McpToolCall = {
+        "type": "mcpToolCall",
+        "id": event["call_id"],
+        "server": call["server"],
+        "tool": call["tool"],
+        "status": "inProgress",
+        "arguments": call.get("arguments"),
+        "appContext": app_context(
             connector_id=event.get("connector_id"),
             link_id=event.get("link_id"),
             resource_uri=uri,
             app_name=event.get("app_name"),
             action_name=event.get("action_name"),
         ),
-        pluginId=event.get("plugin_id"),
-        readOnlyHint=event.get("read_only_hint"),
-        result=None,
-        error=None,
-        durationMs=None,
-    )
+        "pluginId": event.get("plugin_id"),
+        "readOnlyHint": event.get("read_only_hint"),
+        "result": None,
+        "error": None,
+        "durationMs": None,
+    }
     if uri is not None:
         item["mcpAppResourceUri"] = uri
     return item
@@ -225,17 +225,17 @@ def mcp_ended(event: McpEnd) -> McpToolCall:
 
 
 def _dynamic(call_id: str, event: DynamicRequest | DynamicResponse, status: ToolStatus) -> DynamicToolCall:
-    return DynamicToolCall(
-        type="dynamicToolCall",
-        id=call_id,
-        namespace=event.get("namespace"),
-        tool=event["tool"],
-        arguments=event["arguments"],
-        status=status,
-        contentItems=None,
-        success=None,
-        durationMs=None,
-    )
+    return {
+        "type": "dynamicToolCall",
+        "id": call_id,
+        "namespace": event.get("namespace"),
+        "tool": event["tool"],
+        "arguments": event["arguments"],
+        "status": status,
+        "contentItems": None,
+        "success": None,
+        "durationMs": None,
+    }
 
 
 def on_dynamic_request(transition: Transition, event: DynamicRequest) -> None:
@@ -269,18 +269,18 @@ def web_action(found: Any) -> dict[str, Any]:
 
 def web_began(event: WebBegin) -> WebSearch:
     """Return the item of a search that runs."""
-    return WebSearch(type="webSearch", id=event["call_id"], query="", action=None, results=None)
+    return {"type": "webSearch", "id": event["call_id"], "query": "", "action": None, "results": None}
 
 
 def web_ended(event: WebEnd) -> WebSearch:
     """Return the item of a search that has ended."""
-    return WebSearch(
-        type="webSearch",
-        id=event["call_id"],
-        query=event["query"],
-        action=web_action(event["action"]),
-        results=event.get("results"),
-    )
+    return {
+        "type": "webSearch",
+        "id": event["call_id"],
+        "query": event["query"],
+        "action": web_action(event["action"]),
+        "results": event.get("results"),
+    }
 
 
 KINDS: KindTable = {

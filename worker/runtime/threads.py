@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from worker.codec.rows import decode_row, encode_row, state_key
+from worker.codec.rows import decode_row, encode_row
+from worker.model.mutation import encoded
 from worker.model.record import StateRow
 from worker.model.thread import Thread
 from worker.runtime.ports import StateStore
@@ -54,7 +55,7 @@ class Threads:
             return thread
         thread = self._threads.get(thread_id)
         if thread is None:
-            thread = self._threads[thread_id] = Thread(thread_id, partial(self._load, thread_id))
+            thread = self._threads[thread_id] = Thread(thread_id, partial(self._load, thread_id, encoded(thread_id)))
         else:
             self._threads.move_to_end(thread_id)
         self._touched[thread_id] = thread
@@ -68,8 +69,8 @@ class Threads:
         """Return the threads that have changes no commit has written."""
         return self._touched.values()
 
-    def _load(self, thread_id: str, row: str) -> Any:
-        data = self.store.get(state_key(thread_id, row))
+    def _load(self, thread_id: str, key: str, row: str) -> Any:
+        data = self.store.get(f"{key}/{row}".encode())
         if data is None:
             return None
         if row.startswith("i/"):
@@ -81,13 +82,13 @@ class Threads:
         return [row for thread in self._touched.values() for row in self._encoded(thread)]
 
     def _encoded(self, thread: Thread) -> list[StateRow]:
-        rows = []
+        rows, key = [], thread.key
         payload = 0
         for row, found in thread.changes():
             data = None if found is None else encode_row(row, found)
-            if data is not None and row.startswith("i/"):
+            if data is not None and row[0] == "i":
                 payload += len(data)
-            rows.append(StateRow(f"{thread.key}/{row}".encode(), data))
+            rows.append(StateRow(f"{key}/{row}".encode(), data))
         if payload:
             self._payloads[thread.id] = self._payloads.get(thread.id, 0) + payload
         return rows

@@ -12,7 +12,7 @@ from tests.strategies import Given
 from worker.codec.avro import AvroEncoder, by_fastavro
 from worker.codec.frames import FrameReader, single_object_header
 from worker.codec.schemas import MUTATIONS, avro_schema, schema
-from worker.codec.writer import TEXT_BYTES_MAX, TEXTS_MAX, UnsupportedError, number, writer
+from worker.codec.writer import KEPT_BYTES_MAX, KEPT_MAX, UnsupportedError, number, writer
 from worker.model.mutation import Mutation
 
 WRITERS = {name: (writer(schema(name).source), by_fastavro(schema(name))) for name in MUTATIONS}
@@ -86,9 +86,9 @@ def test_a_record_that_does_not_keep_to_the_schema_is_refused(record: dict[str, 
 
 def test_texts_are_kept_within_bounds() -> None:
     write = writer({"type": "record", "name": "a.B", "fields": [{"name": "x", "type": "string"}]})
-    written = [write({"x": text}) for text in (*map(str, range(TEXTS_MAX + 5)), "y" * TEXT_BYTES_MAX)]
+    written = [write({"x": text}) for text in (*map(str, range(KEPT_MAX + 5)), "y" * KEPT_BYTES_MAX)]
 
-    assert written[-2:] == [b"\x0a" + str(TEXTS_MAX + 4).encode(), b"\xa0\x01" + b"y" * TEXT_BYTES_MAX]
+    assert written[-2:] == [b"\x0a" + str(KEPT_MAX + 4).encode(), b"\xa0\x01" + b"y" * KEPT_BYTES_MAX]
 
 
 TEXT = {"type": "string", "contentMediaType": "application/json"}

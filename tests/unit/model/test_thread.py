@@ -28,12 +28,23 @@ def test_a_thread_without_a_header_is_new() -> None:
 
 
 def test_a_row_is_loaded_once_also_when_it_is_missing() -> None:
-    rows = Rows(a=1)
+    rows = Rows(h=Header(), a=1)
     thread = Thread("t", rows.load)
 
     found = [thread.get("a"), thread.get("a"), thread.get("b"), thread.get("b")]
 
     assert (found, rows.asked) == ([1, 1, None, None], ["h", "a", "b"])
+
+
+def test_nothing_is_looked_for_of_a_new_thread_until_it_was_trimmed() -> None:
+    rows = Rows()
+    thread = Thread("t", rows.load)
+    thread.get("a")
+    thread.settle()
+    thread.trim()
+    thread.get("b")
+
+    assert rows.asked == ["h", "b"]
 
 
 def test_changed_rows_are_told_once_each_with_the_header_until_settled() -> None:

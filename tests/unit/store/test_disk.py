@@ -71,6 +71,34 @@ os.kill(os.getpid(), 9)
     assert (store.changelog_offset, store.get(b"t/i/99")) == (50, b"49")
 
 
+def test_who_dies_while_many_rows_are_written_finds_the_offset_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, rows = _opened(tmp_path / "0"), [StateRow(b"t/i/%04d" % at, b"new") for at in range(2_500)]
+    store.apply([StateRow(b"t/i/0000", b"old")], 1)
+    put, puts = DiskStore._put, iter([False, False, True])
+
+    def dying(store: DiskStore, writing: object, some: list[tuple[bytes, bytes | None]]) -> None:
+        if next(puts):
+            raise SystemExit
+        put(store, writing, some)
+
+    monkeypatch.setattr(DiskStore, "_put", dying)
+    with pytest.raises(SystemExit):
+        store.apply(rows, 2_501)
+    _killed(store)
+    monkeypatch.setattr(DiskStore, "_put", put)
+    again = _opened(tmp_path / "0")
+    found = again.changelog_offset
+    again.apply(rows, 2_501)
+
+    assert (found, again.changelog_offset, [row.value for row in rows]) == (
+        1,
+        2_501,
+        [again.get(row.key) for row in rows],
+    )
+
+
 def test_a_store_that_was_open_when_the_machine_stopped_is_rebuilt_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

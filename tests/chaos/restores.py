@@ -66,7 +66,8 @@ def restore(servers: str, folder: Path, scale: float) -> list[Figure]:
     shown = f"{statistics.median(rates):,.0f} rows/s"
     peers = "Kafka Streams 288,000; Quix 55,000; Faust 9,100"
     sizes = sum(len(row) + len(found) for row, found in rows) // len(rows) + len(thread_id(0))
-    detail = f"{written:,} rows of {sizes} bytes, {one.partitions} partitions, restorer and stores in one process, median of {len(rates)}"
+    where = f"{one.partitions} partitions, restorer and stores in one process"
+    detail = f"{written:,} rows of {sizes} bytes, {where}, median of {len(rates)}"
     return [Figure("cold restore, small rows", shown, "≥ 150,000", peers, detail)]
 
 

@@ -14,9 +14,6 @@ _EXPANSION = 16
 _FIELD_NAMES_BYTES = 2_048
 
 
-Shaped = tuple[Item, int, int | None]
-
-
 @value
 class Shaping:
     """How items are shaped.
@@ -29,7 +26,7 @@ class Shaping:
     redact: bool
     item_bytes_max: int
 
-    def of(self, item: Item, line_bytes: int, grown_from: int = 0) -> Shaped:
+    def of(self, item: Item, line_bytes: int, grown_from: int = 0) -> tuple[Item, int, int | None]:
         """Shape an item.
 
         Args:

@@ -208,7 +208,7 @@ class Transition:
         )
         thread.put(f"i/{turn.number}/{position}", row)
         changes.swaps.append(Swap(None, item, row.origin))
-        if thread.header.mode != PAGINATED:
+        if not self._is_paginated():
             self._frame(turn, position, item)
         index = f"xi/{turn.number}/{item['id']}"
         if turn.twin or thread.get(index) is not None:

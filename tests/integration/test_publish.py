@@ -301,7 +301,7 @@ def test_progress_on_a_terminal_leaves_the_summary(deployment: Deployment, tmp_p
 def test_a_stop_before_the_end_is_no_success(
     deployment: Deployment, publish: Publish, tmp_path: Path, number: signal.Signals
 ) -> None:
-    path = _rollout(tmp_path, 1, 200_000)
+    path = _rollout(tmp_path, 1, 40_000)
     publishing = publish(path, "-o", "json", **SLOW)
     _until_there(deployment, 1_000, "some lines")
     code, out, said = publishing.ended_by(number)

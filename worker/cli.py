@@ -5,9 +5,9 @@ import sys
 
 import typer
 
-from worker import __version__
-from worker.commands import dead_letters, demo, inspect, publish, rebuild, replay, run, sink, topics, verify
+from worker.commands import config, dead_letters, demo, inspect, publish, rebuild, replay, run, sink, topics, verify
 from worker.commands.options import err
+from worker.commands.version import versions
 from worker.errors import ConfigError, SupersededError, WorkerError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("replay")(replay.replay)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
 app.command("rebuild")(rebuild.rebuild)
+app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(sink.app, name="sink")
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -32,13 +33,15 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"thread-history-worker {__version__}")
+        typer.echo(versions())
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the versions of all that matters."
+    ),
 ) -> None:
     # Errors of the client that matter reach people as our own; `run` writes its log.
     logging.getLogger("librdkafka").setLevel(logging.CRITICAL)

@@ -66,22 +66,31 @@ def print_json(row: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def nested(**flags: Any) -> dict[str, Any]:
+    """Return flags nested like the settings, those that were not given (None) left out.
+
+    Args:
+        flags: by the setting's path with `__` between its parts: `kafka__bootstrap_servers`.
+    """
+    found: dict[str, Any] = {}
+    for path, given in flags.items():
+        if given is None:
+            continue
+        *parents, name = path.split("__")
+        place = found
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = given
+    return found
+
+
 def settings(config: Path | None, **flags: Any) -> Settings:
     """Read the settings; flags that were not given (None) leave them to the environment and the file.
 
     Args:
-        flags: by the setting's path with `__` between its parts: `kafka__bootstrap_servers`.
+        flags: as for `nested`.
 
     Raises:
         ConfigError: a setting is wrong.
     """
-    nested: dict[str, Any] = {}
-    for path, found in flags.items():
-        if found is None:
-            continue
-        *parents, name = path.split("__")
-        place = nested
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[name] = found
-    return load(config, nested)
+    return load(config, nested(**flags))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, libversion
 
 from worker.config import KafkaSettings
 from worker.errors import ConfigError
@@ -14,6 +14,11 @@ LOG = logging.getLogger("librdkafka")
 C = TypeVar("C")
 
 HEARTBEAT_MS_MAX = 3_000
+
+
+def library_version() -> str:
+    """Return the version of librdkafka, which does all the talking."""
+    return str(libversion()[0])
 
 
 def client_options(kafka: KafkaSettings, **ours: Any) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""`--version`: this release, the libraries that matter, and the formats it reads and writes."""
+
+import platform
+from importlib.metadata import version
+
+from worker import __version__
+from worker.codec import rows
+from worker.kafka.client import library_version
+from worker.model.mutation import REDUCER_VERSION, SCHEMA_VERSION
+from worker.store import disk
+
+
+def versions() -> str:
+    """Return them as lines of text; the first names the release alone, for scripts."""
+    client = f"librdkafka {library_version()}, confluent-kafka {version('confluent-kafka')}"
+    lines = [
+        f"thread-history-worker {__version__}",
+        f"{client}, Python {platform.python_version()}",
+        f"state rows format {rows.FORMAT[0]}, store on disk format {disk.FORMAT}",
+        f"schemas version {SCHEMA_VERSION}, reducer version {REDUCER_VERSION}",
+    ]
+    return "\n".join(lines)

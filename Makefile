@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+TOOLS := $(VENV)/tools
+COMPOSE_GO := v2.16.2
+KUSTOMIZE := v5.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop bench-sink chaos soak figures lock clean
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop bench-sink chaos soak figures lock tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +78,16 @@ lock: | $(BIN)/python ## Write the lock files anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --group dev pyproject.toml -o requirements-dev.lock
+
+tools: $(TOOLS)/compose-$(COMPOSE_GO) $(TOOLS)/kustomize-$(KUSTOMIZE) ## Build what checks deploy/ (needs Go); without it those tests skip
+
+$(TOOLS)/compose-$(COMPOSE_GO): | $(BIN)/python
+	GOBIN=$(abspath $(TOOLS)/new) go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO)
+	mv $(TOOLS)/new/cmd $@ && ln -sf $(@F) $(TOOLS)/compose
+
+$(TOOLS)/kustomize-$(KUSTOMIZE): | $(BIN)/python
+	GOBIN=$(abspath $(TOOLS)/new) go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE)
+	mv $(TOOLS)/new/kustomize $@ && ln -sf $(@F) $(TOOLS)/kustomize
 
 clean: ## Remove what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,9 +1,7 @@
-"""docker-compose.yml and the Dockerfile against the settings and files they name.
+"""docker-compose.yml against the Compose Specification, the settings it names, and the broker's own reading of it."""
 
-Whether the file conforms to the Compose Specification is for `docker compose config --quiet` to say.
-"""
-
-import re
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +9,40 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from docs.settings import fields
+from tests.integration import registry
+from tests.tools import ROOT, tool
 from worker.config import Settings, load
-from worker.localbroker.jars import KAFKA_VERSION
+from worker.localbroker.jars import KAFKA_VERSION, kafka_jars
+from worker.localbroker.java import find_java
 
-ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
-OURS = sorted(name for name in SERVICES if name != "kafka")
+OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("thread-history-worker"))
+# The logging of the broker's image, as little of it as its program needs.
+LOGGING = "Configuration: {Loggers: {Root: {level: INFO}, Logger: [{name: kafka, level: INFO}]}}"
+
+
+def valued(found: str) -> str:
+    """Return a variable's value when nobody sets what it is taken from."""
+    return found.removeprefix("${THW_ENCODING:-").removesuffix("}")
 
 
 def loaded(service: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, found in SERVICES[service]["environment"].items():
-        monkeypatch.setenv(name, found)
+        monkeypatch.setenv(name, valued(found))
     return load(None, {})
+
+
+@pytest.mark.parametrize("profile", ["", "publish", "registry"])
+def test_the_file_conforms_to_the_compose_specification(profile: str) -> None:
+    done = subprocess.run(
+        [tool("compose"), str(ROOT / "docker-compose.yml")],
+        env={**os.environ, "COMPOSE_PROFILES": profile},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.partition("\n")[0]) == (0, "name: thread-history-worker"), done.stdout
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -49,14 +69,27 @@ def test_the_broker_is_the_one_the_tests_run_on() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
-def test_the_image_copies_what_is_there_and_not_ignored() -> None:
-    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
-    copied = {
-        source
-        for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
-        for source in sources.split()
-    }
-    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
+def test_the_brokers_image_understands_the_variables_of_the_broker(tmp_path: Path) -> None:
+    given, mounted, final, data = (tmp_path / name for name in ("given", "mounted", "final", "data"))
+    for folder in (given, mounted, final):
+        folder.mkdir()
+    (given / "server.properties").touch()
+    for name in ("log4j2.yaml", "tools-log4j2.yaml"):
+        (given / name).write_text(LOGGING, "utf-8")
+    places = ("--default-configs-dir", given, "--mounted-configs-dir", mounted, "--final-configs-dir", final)
 
-    assert copied == kept
-    assert [source for source in copied if not (ROOT / source).exists()] == []
+    # The program that the image starts: it writes the properties, reads them as a broker does and formats the disk.
+    done = subprocess.run(
+        [find_java(), "-cp", f"{kafka_jars()}/*", "kafka.docker.KafkaDockerWrapper", "setup", *map(str, places)],
+        env={**os.environ, **SERVICES["kafka"]["environment"], "KAFKA_LOG_DIRS": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"cluster.id={SERVICES['kafka']['environment']['CLUSTER_ID']}" in (data / "meta.properties").read_text()
+
+
+def test_the_registry_is_the_one_the_tests_run_on() -> None:
+    assert SERVICES["registry"]["image"] == f"apicurio/apicurio-registry:{registry.VERSION}"

@@ -33,6 +33,7 @@ class LocalCluster:
         keep: Leave the folder in place at `close`.
         detached: `close`, and our end, leave the nodes running and the folder in place; read their `pid` before.
         extra: Settings of every node (`server.properties`) that override ours.
+        listeners: Security protocols of further listeners (`SSL`, `SASL_SSL`); `extra` has what they need.
         java_options: Options for Java, after ours.
         cache: The folder that holds Kafka's jars by version; None means the user's cache.
 
@@ -49,6 +50,7 @@ class LocalCluster:
         keep: bool = False,
         detached: bool = False,
         extra: Mapping[str, str] | None = None,
+        listeners: Sequence[str] = (),
         java_options: Sequence[str] = (),
         cache: Path | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class LocalCluster:
         self._keep = keep or detached
         self._detached = detached
         self._extra = dict(extra or {})
+        self._listeners = tuple(listeners)
         self._java_options = tuple(java_options)
         self._cache = cache
         self._made_folder = False
@@ -67,6 +70,10 @@ class LocalCluster:
         """Hosts and ports of all nodes for clients, the same over restarts; known from the first start on."""
         assert self.nodes, "the first start picks the ports"
         return bootstrap_servers([node.address for node in self.nodes])
+
+    def servers(self, listener: str) -> str:
+        """Return hosts and ports of a further listener, as `bootstrap_servers` those of the plain one."""
+        return bootstrap_servers([node.address for node in self.nodes], listener)
 
     def node(self, node_id: int) -> LocalBroker:
         """Return the node of that id, as in a partition's leader."""
@@ -131,7 +138,7 @@ class LocalCluster:
         java, jars = find_java(), kafka_jars(self._cache)
         folder = self._make_folder()
         command = [str(java.absolute()), *JAVA_OPTIONS, *self._java_options, "-cp", str(jars.absolute() / "*")]
-        addresses = _addresses(self._size)
+        addresses = _addresses(self._size, self._listeners)
         prepare_nodes(folder, addresses, java=command, extra=self._extra)
         broker = [*command, "kafka.Kafka", SERVER_PROPERTIES]
         broker.insert(1, f"-Dlog4j2.configurationFile={LOGGING}")
@@ -170,9 +177,15 @@ def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def _addresses(nodes: int) -> list[Address]:
-    ports = free_ports(2 * nodes)
+def _addresses(nodes: int, listeners: Sequence[str]) -> list[Address]:
+    ports = iter(free_ports((2 + len(listeners)) * nodes))
     return [
-        Address(node_id=at + 1, broker_port=ports[2 * at], controller_port=ports[2 * at + 1], directory_id=kafka_id())
+        Address(
+            node_id=at + 1,
+            broker_port=next(ports),
+            controller_port=next(ports),
+            directory_id=kafka_id(),
+            listeners={listener: next(ports) for listener in listeners},
+        )
         for at in range(nodes)
     ]

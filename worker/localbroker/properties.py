@@ -6,7 +6,7 @@ Source: Apache Kafka 4.3, broker configuration and KRaft operations.
 import base64
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.localbroker.ports import HOST
 
@@ -26,12 +26,14 @@ class Address:
     Attributes:
         node_id: From 1.
         directory_id: The identity of its data folder, a Kafka id.
+        listeners: Ports of further listeners, by security protocol, which is also the listener's name.
     """
 
     node_id: int
     broker_port: int
     controller_port: int
     directory_id: str
+    listeners: Mapping[str, int] = field(default_factory=dict)
 
 
 def kafka_id() -> str:
@@ -43,9 +45,14 @@ def kafka_id() -> str:
             return text
 
 
-def bootstrap_servers(addresses: Sequence[Address]) -> str:
-    """Return the brokers as a Kafka client wants them."""
-    return ",".join(f"{HOST}:{address.broker_port}" for address in addresses)
+def bootstrap_servers(addresses: Sequence[Address], listener: str | None = None) -> str:
+    """Return the brokers as a Kafka client wants them.
+
+    Args:
+        listener: One of `Address.listeners`; None means the plain one.
+    """
+    ports = [address.listeners[listener] if listener else address.broker_port for address in addresses]
+    return ",".join(f"{HOST}:{port}" for port in ports)
 
 
 def initial_controllers(addresses: Sequence[Address]) -> str:
@@ -65,14 +72,16 @@ def server_properties(
         addresses: All nodes of its cluster.
         extra: Added last, so it overrides.
     """
+    listeners = {"PLAINTEXT": address.broker_port, "CONTROLLER": address.controller_port, **address.listeners}
+    protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **{name: name for name in address.listeners}}
     return {
         "process.roles": "broker,controller",
         "node.id": str(address.node_id),
         "controller.quorum.bootstrap.servers": ",".join(f"{HOST}:{each.controller_port}" for each in addresses),
-        "listeners": f"PLAINTEXT://{HOST}:{address.broker_port},CONTROLLER://{HOST}:{address.controller_port}",
+        "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items()),
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "log.dirs": DATA,
         **_replication(len(addresses)),
         "auto.create.topics.enable": "false",

@@ -1,6 +1,7 @@
 """What a node is told: identities, addresses, settings and their spelling."""
 
 import string
+from dataclasses import replace
 
 from worker.localbroker.properties import (
     Address,
@@ -41,6 +42,15 @@ def test_a_node_listens_on_its_own_ports_and_knows_all_controllers() -> None:
     assert properties["node.id"] == "2"
     assert properties["listeners"] == "PLAINTEXT://127.0.0.1:20003,CONTROLLER://127.0.0.1:20004"
     assert properties["controller.quorum.bootstrap.servers"] == "127.0.0.1:20002,127.0.0.1:20004,127.0.0.1:20006"
+
+
+def test_a_further_listener_is_named_by_its_security_protocol() -> None:
+    address = replace(ONE, listeners={"SASL_SSL": 20009})
+    properties = server_properties(address, [address])
+
+    assert properties["listeners"].split(",")[2:] == ["SASL_SSL://127.0.0.1:20009"]
+    assert properties["listener.security.protocol.map"] == "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL"
+    assert bootstrap_servers([address], "SASL_SSL") == "127.0.0.1:20009"
 
 
 def test_one_node_keeps_one_replica_of_everything() -> None:

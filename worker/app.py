@@ -270,11 +270,12 @@ def _postgres(settings: Settings, what: str) -> "tuple[Session, dict[str, Table]
         raise ConfigError(
             f"{what} needs PostgreSQL's driver ({error}): pip install 'thread-history-worker[postgres]'"
         ) from None
-    if settings.sink.dsn is None:
+    dsn = settings.sink.secret("dsn")
+    if dsn is None:
         raise ConfigError("sink.dsn: which database? Set THW_SINK__DSN=postgresql://user:password@host/database")
     names = topic_names(settings).projections
     tables = {topic: TABLES[name] for name, topic in names.items() if name in TABLES}
-    return Session(settings.sink.dsn.get_secret_value()), tables
+    return Session(dsn, settings.sink.secret("password")), tables
 
 
 def postgres_sink(settings: Settings, *, reset: bool = False) -> Sinking:

@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from worker.connections import KafkaSecurity, Part, RegistrySettings, SinkDatabase, described
 from worker.errors import ConfigError
 
 PROJECTIONS = ("thread_item", "turn_summary", "lifecycle")
@@ -35,6 +36,17 @@ PROTECTED_OPTIONS = frozenset({
     "partitioner",
     "transactional.id",
 })  # fmt: skip
+# Written from kafka.security; in the options for what that cannot say (Kerberos, OAuth).
+SECURITY_OPTIONS = frozenset({
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "security.protocol",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+})  # fmt: skip
+SECRET_OPTIONS = frozenset({"sasl.password", "ssl.key.password"})
 
 
 def _default_instance() -> str:
@@ -43,16 +55,13 @@ def _default_instance() -> str:
     return found.group(1) if found else "0"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KafkaSettings(_Part):
+class KafkaSettings(Part):
     """How to reach Kafka."""
 
     bootstrap_servers: str = Field("localhost:9092", min_length=1, description="host:port[,host:port…] of the brokers")
+    security: KafkaSecurity = KafkaSecurity()
     options: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="further librdkafka settings, passed through (TLS, SASL, buffers)"
+        default_factory=dict, description="further librdkafka settings, passed through (buffers, other SASL mechanisms)"
     )
     start_timeout_s: float = Field(30.0, gt=0, le=600, description="how long to look for a broker at start, seconds")
     message_timeout_ms: int = Field(7_000, ge=100, description="how long a record may take to be written, milliseconds")
@@ -73,10 +82,20 @@ class KafkaSettings(_Part):
         clash = sorted(PROTECTED_OPTIONS & options.keys())
         if clash:
             raise ValueError(f"the worker's guarantees rest on {', '.join(clash)}: remove from the options")
+        secrets = sorted(SECRET_OPTIONS & options.keys())
+        if secrets:
+            raise ValueError(f"{', '.join(secrets)}: set kafka.security, where secrets are masked and may be in files")
         return options
 
+    @model_validator(mode="after")
+    def _secured_once(self) -> "KafkaSettings":
+        clash = sorted(SECURITY_OPTIONS & self.options.keys())
+        if clash and self.security.protocol != "plaintext":
+            raise ValueError(f"options: {', '.join(clash)}: remove from the options, security has it")
+        return self
 
-class TopicSettings(_Part):
+
+class TopicSettings(Part):
     """Names and creation of topics."""
 
     prefix: str = Field("codex.", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="before each public topic's name")
@@ -91,7 +110,7 @@ class TopicSettings(_Part):
         return replicas
 
 
-class LoopSettings(_Part):
+class LoopSettings(Part):
     """How the loop batches and commits."""
 
     commit_interval_s: float = Field(0.25, ge=0.01, le=60, description="a transaction ends after this long, seconds")
@@ -103,7 +122,7 @@ class LoopSettings(_Part):
     give_up_after_s: float = Field(900.0, gt=0, description="how long failures may follow one another, seconds")
 
 
-class StoreSettings(_Part):
+class StoreSettings(Part):
     """Where the state rests on this machine; the changelog topic is the durable copy."""
 
     folder: Path | None = Field(
@@ -116,49 +135,16 @@ class StoreSettings(_Part):
     )
 
 
-class RegistrySettings(_Part):
-    """How to reach a schema registry that speaks Confluent's API; needed for Confluent's frames alone."""
-
-    url: str | None = Field(
-        None, pattern="^https?://", description="the registry; several addresses joined by commas. No default"
-    )
-    auto_register: bool = Field(True, description="register schemas that are missing; else only look them up")
-    username: str | None = Field(None, description="for basic authentication; no default")
-    password: SecretStr | None = Field(None, description="for basic authentication; no default")
-    ca_file: Path | None = Field(None, description="certificates (PEM) to trust; default: those of the certifi package")
-    certificate_file: Path | None = Field(None, description="the client's own certificate (PEM); no default")
-    key_file: Path | None = Field(None, description="its key (PEM); default: in the certificate's file")
-    key_password: SecretStr | None = Field(None, description="of the key; no default")
-    timeout_s: float = Field(5.0, gt=0, le=60, description="how long one request may take, seconds")
-    start_timeout_s: float = Field(30.0, gt=0, le=600, description="how long to try at start, seconds")
-
-    @field_validator("url")
-    @classmethod
-    def _without_credentials(cls, url: str | None) -> str | None:
-        if url is not None and "@" in url:
-            raise ValueError("credentials are set by registry.username and registry.password")
-        return url
-
-    @model_validator(mode="after")
-    def _complete(self) -> "RegistrySettings":
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password come together")
-        if self.certificate_file is None and (self.key_file is not None or self.key_password is not None):
-            raise ValueError("key_file and key_password need certificate_file")
-        return self
-
-
-class ParkingSettings(_Part):
+class ParkingSettings(Part):
     """When to stop instead of parking threads on which our own code fails."""
 
     threads_max: int = Field(10, ge=0, description="threads of a partition parked within the time below, at most")
     within_s: float = Field(600.0, gt=0, description="seconds")
 
 
-class SinkSettings(_Part):
+class SinkSettings(SinkDatabase):
     """How `sink` fills a store."""
 
-    dsn: SecretStr | None = Field(None, description="how to connect to the database; no default, required")
     group: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9._-]{1,150}$",
@@ -268,14 +254,6 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
     try:
         return WithFile(**flags)
     except ValidationError as error:
-        raise ConfigError("; ".join(_described(found) for found in error.errors(include_url=False))) from None
+        raise ConfigError("; ".join(described(found) for found in error.errors(include_url=False))) from None
     except ValueError as error:  # not TOML
         raise ConfigError(f"configuration file {file}: {error}") from None
-
-
-def _described(found: Any) -> str:
-    setting = ".".join(str(part) for part in found["loc"]) or "settings"
-    # A URL may hold credentials before its `@`.
-    secret = re.search("password|secret|key|dsn", setting) or "@" in str(found["input"])
-    value = "" if isinstance(found["input"], dict) or secret else f" (found {found['input']!r})"
-    return f"{setting}: {found['msg']}{value}"

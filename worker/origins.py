@@ -76,7 +76,7 @@ def _variable(path: tuple[str, ...], variables: Mapping[str, str | None]) -> str
 
 
 def _printable(path: tuple[str, ...], found: Any) -> Any:
-    if isinstance(found, SecretStr) or (len(path) > 2 and _SECRET_OPTION.search(path[-1])):
+    if isinstance(found, SecretStr) or (path[:2] == ("kafka", "options") and _SECRET_OPTION.search(path[-1])):
         return MASK
     if isinstance(found, tuple):
         return list(found)

@@ -28,7 +28,8 @@ from worker import app
 from worker.codec.schemas import APPEND, MUTATIONS, avro_schema, schema
 from worker.codec.texts import to_nested, to_texts
 from worker.codec.values import ValueDecoder
-from worker.config import RegistrySettings, load
+from worker.config import load
+from worker.connections import RegistrySettings
 from worker.errors import ConfigError
 from worker.kafka.registry import Registry
 from worker.runtime.clock import Clock

@@ -31,7 +31,7 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "worker.toml"
     path.write_text(
         'group = "from-file"\nlog_level = "ERROR"\n[loop]\npoll_s = 0.2\nbudget_s = 8.5\n'
-        f'[kafka.options]\n"security.protocol" = "SASL_SSL"\n"sasl.password" = "{SECRET}"\n'
+        f'[kafka.options]\n"security.protocol" = "SASL_SSL"\n"ssl.keystore.password" = "{SECRET}"\n'
         f'"ssl.key.pem" = "{SECRET}"\n"ssl.key.location" = "key.pem"\n'
     )
     return path

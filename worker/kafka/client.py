@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaException, libversion
 
 from worker.config import KafkaSettings
+from worker.connections import KafkaSecurity
 from worker.errors import ConfigError
 
 LOG = logging.getLogger("librdkafka")
@@ -33,9 +34,42 @@ def client_options(kafka: KafkaSettings, **ours: Any) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 2_000,
         "statistics.interval.ms": 0,
         **kafka.options,
+        **_security_options(kafka.security),
         "bootstrap.servers": kafka.bootstrap_servers,
         **{name.replace("_", "."): found for name, found in ours.items()},
     }
+
+
+# librdkafka's name of each setting of `kafka.security`.
+_SECURITY = {
+    "protocol": "security.protocol",
+    "mechanism": "sasl.mechanism",
+    "username": "sasl.username",
+    "password": "sasl.password",
+    "ca_file": "ssl.ca.location",
+    "certificate_file": "ssl.certificate.location",
+    "key_file": "ssl.key.location",
+    "key_password": "ssl.key.password",
+}
+# What else may be at fault when the client does not take one.
+_BESIDE = {"key_file": "key_password"}
+
+
+def _security_options(security: KafkaSecurity) -> dict[str, str]:
+    """Return the options that `kafka.security` stands for: none while it is plaintext.
+
+    Raises:
+        ConfigError: the file of a secret cannot be read any more.
+    """
+    if security.protocol == "plaintext":
+        return {}
+    found = security.model_dump(include=set(_SECURITY)) | {
+        "password": security.secret("password"),
+        "key_password": security.secret("key_password"),
+        "key_file": security.key_file or security.certificate_file,
+        "mechanism": security.mechanism if security.sasl else None,
+    }
+    return {_SECURITY[name]: str(given) for name, given in found.items() if given is not None}
 
 
 def heartbeat_ms(session_timeout_ms: int) -> int:
@@ -85,4 +119,13 @@ def client(make: Callable[..., C], options: dict[str, Any]) -> C:
         return make(options, logger=LOG)
     except (KafkaException, ValueError, TypeError) as error:
         said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-        raise ConfigError(f"kafka.options: {said}; see librdkafka's list of configuration properties") from None
+        raise ConfigError(_refused(said, options)) from None
+
+
+def _refused(said: str, options: dict[str, Any]) -> str:
+    """Return why the client could not be made, with the setting at fault."""
+    for name, option in _SECURITY.items():
+        if option in options and f"{option} failed" in said:
+            settings = " or ".join(f"kafka.security.{each}" for each in (name, _BESIDE.get(name)) if each)
+            return f"{settings}: {options[option]} cannot be used ({said}): check the file, and that it is PEM"
+    return f"kafka.options: {said}; see librdkafka's list of configuration properties"

@@ -8,7 +8,7 @@ from weakref import finalize
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 
-from worker.config import RegistrySettings
+from worker.connections import RegistrySettings
 from worker.errors import ConfigError, RetryError, UnreadableError
 from worker.runtime.clock import Clock
 
@@ -175,10 +175,9 @@ def _client(settings: RegistrySettings) -> SchemaRegistryClient:
         "ssl.certificate.location": settings.certificate_file,
         "ssl.key.location": settings.key_file,
     }
-    if settings.key_password is not None:
-        options["ssl.key.password"] = settings.key_password.get_secret_value()
-    if settings.password is not None:
-        options["basic.auth.user.info"] = f"{settings.username}:{settings.password.get_secret_value()}"
+    options["ssl.key.password"] = settings.secret("key_password")
+    if (password := settings.secret("password")) is not None:
+        options["basic.auth.user.info"] = f"{settings.username}:{password}"
     given = {name: _plain(found) for name, found in options.items() if found is not None}
     try:
         return SchemaRegistryClient(given)

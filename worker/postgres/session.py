@@ -36,12 +36,13 @@ class Session:
 
     Args:
         dsn: a connection string, as libpq takes it.
+        password: the user's, if it is not in the connection string.
 
     Raises:
-        ConfigError: the connection string is malformed.
+        ConfigError: the connection string is malformed, or has a password, too.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, password: str | None = None) -> None:
         try:
             self._options = _DEFAULTS | conninfo_to_dict(dsn)
         except psycopg.Error:
@@ -50,6 +51,10 @@ class Session:
                 "sink.dsn is no connection string of PostgreSQL: postgresql://user:password@host:5432/database "
                 "or host=… dbname=…"
             ) from None
+        if password is not None and "password" in self._options:
+            raise ConfigError("sink.password_file: sink.dsn has a password, too; remove one of them")
+        if password is not None:
+            self._options["password"] = password
         self._connection: Connection | None = None
         # Run on each new connection.
         self.prepare: Callable[[Connection], None] = lambda _connection: None
@@ -84,7 +89,9 @@ class Session:
                 text = _first_line(error)
                 refused = "FATAL" in text and not any(soon in text for soon in _SOON)
                 if refused or time.monotonic() > deadline:
-                    raise ConfigError(f"no database: {text}; check --dsn / THW_SINK__DSN") from None
+                    raise ConfigError(
+                        f"no database: {text}; check --dsn / THW_SINK__DSN, sink.dsn_file, sink.password_file"
+                    ) from None
                 time.sleep(_RETRY_S)
             else:
                 return

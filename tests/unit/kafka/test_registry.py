@@ -10,7 +10,8 @@ from threading import Thread
 import pytest
 from pydantic import ValidationError
 
-from worker.config import RegistrySettings, load
+from worker.config import load
+from worker.connections import RegistrySettings
 from worker.errors import ConfigError, RetryError, UnreadableError
 from worker.kafka.registry import Registry
 from worker.runtime.clock import Clock
@@ -229,8 +230,8 @@ def test_secrets_are_masked() -> None:
     [
         ({"url": "localhost:8081"}, "url"),
         ({"url": "http://u:geheim@h"}, "registry.username"),
-        ({"url": "http://h", "username": "u"}, "username and password come together"),
-        ({"url": "http://h", "key_file": "k"}, "need certificate_file"),
+        ({"url": "http://h", "username": "u"}, "username, and password or password_file, come together"),
+        ({"url": "http://h", "key_file": "k"}, "of no use without certificate_file"),
         ({"url": "http://h", "timeout_s": 0}, "timeout_s"),
     ],
 )

@@ -5,18 +5,20 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from worker import encoding
+from worker import __version__, encoding
 from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder
 from worker.config import Settings
 from worker.errors import ConfigError
-from worker.kafka.client import heartbeat_ms
+from worker.kafka.client import heartbeat_ms, library_version
+from worker.kafka.ends import EndsWatch
 from worker.kafka.parked import KafkaParkedLog
 from worker.kafka.restore import KafkaRestorer
 from worker.kafka.share import TopicShare
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource
 from worker.kafka.topics import Topics, definition, insist, wanted
+from worker.model.mutation import SCHEMA_VERSION
 from worker.model.record import InRecord
 from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
@@ -29,13 +31,18 @@ from worker.runtime.erasure import Erasure
 from worker.runtime.facts import Facts
 from worker.runtime.parking import ParkedLog, Parking
 from worker.runtime.placement import Placement
-from worker.runtime.ports import StateStore
+from worker.runtime.ports import Meter, StateStore
+from worker.runtime.report import SILENCE, Report
 from worker.runtime.sinking import Sinking
+from worker.runtime.status import Status
 from worker.runtime.task import PartitionTask
 from worker.runtime.threads import Budget, Threads
+from worker.runtime.watch import Watch
 from worker.runtime.worker import Worker
 from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
+from worker.telemetry.definition import Role
+from worker.telemetry.service import Service
 
 if TYPE_CHECKING:
     from worker.postgres.session import Session
@@ -145,6 +152,8 @@ def task_maker(
     open_store: Callable[[int], StateStore] = lambda _partition: MemoryStore(),
     parked: ParkedLog | None = None,
     values: Encoder | None = None,
+    shared: Appends | None = None,
+    watch: Watch | None = None,
 ) -> Callable[[int], PartitionTask]:
     """Return what makes a partition's task; all tasks share one decoder and one tally.
 
@@ -153,8 +162,11 @@ def task_maker(
         open_store: opens a partition's store; by default an empty one in memory.
         parked: the topic of parked records.
         values: makes the values of mutations; by default as the settings say.
+        shared: what all tasks fold with; by default one of their own.
+        watch: of the records that are timed; None times none.
     """
-    names, shared, clock = topic_names(settings), appends(settings), Clock()
+    names, clock = topic_names(settings), Clock()
+    shared = shared or appends(settings)
     values = values or encoder(settings)
     parked_log, budget = parked or NothingParked(), Budget(settings.store.cache_bytes)
 
@@ -178,6 +190,7 @@ def task_maker(
             appends=shared,
             encoder=values,
             wall=clock.wall,
+            watch=watch,
         )
 
     return new_task
@@ -193,8 +206,31 @@ def rebuild_task_maker(settings: Settings) -> Callable[[StateStore], PartitionTa
     return new_task
 
 
-def worker(settings: Settings) -> Worker:
+def telemetry(settings: Settings, role: Role, status: Status) -> Service | None:
+    """Return what others may see of this process, at the port of the settings; None when they name none.
+
+    Raises:
+        ConfigError: the port cannot be had.
+    """
+    port = settings.telemetry.port
+    if port is None:
+        return None
+    names = topic_names(settings)
+    topics = [names.input] if role == "worker" else sorted(names.projections.values())
+    service = Service(role, status, topics, {"projection": settings.projections})
+    service.meter.set("build_info", 1, __version__, library_version(), str(SCHEMA_VERSION))
+    interval = f"{settings.loop.commit_interval_s:g}s"
+    service.meter.set("config_info", 1, "exactly_once", "cooperative-sticky", interval)
+    service.serve(settings.telemetry.host, port)
+    return service
+
+
+def worker(settings: Settings, status: Status | None = None, meter: Meter = SILENCE) -> Worker:
     """Return a worker that is ready to run.
+
+    Args:
+        status: is kept up to date.
+        meter: is told how much is done.
 
     Raises:
         ConfigError: no broker answers, a topic is not as the worker needs it, or the state cannot be used.
@@ -211,11 +247,18 @@ def worker(settings: Settings) -> Worker:
         wall=clock.wall,
     )
     folder.check()
-    source, sink = KafkaSource(settings, names.input), KafkaSink(settings, names)
+    shared = appends(settings)
+    report = Report(status, meter, names.input, shared.tally)
+    source, sink = KafkaSource(settings, names.input, meter), KafkaSink(settings, names, report)
+    partitions = topics.partitions()[names.input]
+    if meter.on:
+        meter.set("topic_partitions", partitions, names.input)
+        report.status.position = source.position
+        EndsWatch(kafka, report.status)
     return Worker(
         source=source,
         sink=sink,
-        restorer=KafkaRestorer(settings, names.changelog, source),
+        restorer=KafkaRestorer(settings, names.changelog, source, report),
         checkpoint=Checkpoint(
             source,
             sink,
@@ -224,19 +267,23 @@ def worker(settings: Settings) -> Worker:
             records_max=loop.transaction_records_max,
             bytes_max=loop.transaction_bytes_max,
             within_s=loop.budget_s,
+            report=report,
         ),
         new_task=task_maker(
             settings,
-            partitions=topics.partitions()[names.input],
+            partitions=partitions,
             open_store=folder.open,
             parked=KafkaParkedLog(settings, names.parked, clock),
             values=values,
+            shared=shared,
+            watch=report.sample if meter.on else None,
         ),
         clock=clock,
         batch_records_max=loop.batch_records_max,
         poll_s=loop.poll_s,
         fenced_wait_s=2 * heartbeat_ms(kafka.session_timeout_ms) / 1000,
         give_up_after_s=loop.give_up_after_s,
+        report=report,
     )
 
 

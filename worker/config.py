@@ -156,6 +156,15 @@ class SinkSettings(SinkDatabase):
     give_up_after_s: float = Field(900.0, gt=0, description="how long failures may follow one another, seconds")
 
 
+class TelemetrySettings(Part):
+    """Metrics, health and status over HTTP."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="the address to listen at; 0.0.0.0 for all of the machine")
+    port: int | None = Field(
+        None, ge=0, le=65_535, description="the port; 0 takes any that is free. No default: without one, none is opened"
+    )
+
+
 class Settings(BaseSettings):
     """All settings of the worker; `THW_KAFKA__BOOTSTRAP_SERVERS` sets `kafka.bootstrap_servers`."""
 
@@ -176,6 +185,7 @@ class Settings(BaseSettings):
     parking: ParkingSettings = ParkingSettings()
     sink: SinkSettings = SinkSettings()
     registry: RegistrySettings = RegistrySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     projections: tuple[str, ...] = Field(
         PROJECTIONS, min_length=1, description="the observers to run, in this order; `thread` is the index"
     )

@@ -30,6 +30,10 @@ class FencedError(DoubtError):
     """As DoubtError: a newer producer of our name exists, or the broker gave ours up."""
 
 
+class StuckError(DoubtError):
+    """As DoubtError: the Kafka client did not come back in time."""
+
+
 class FatalError(WorkerError):
     """Ours, or unknowable: the process ends with exit code 1 and loses nothing, since nothing was committed."""
 

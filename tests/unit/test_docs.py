@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from docs import settings
+from docs import metrics, settings
 from worker.model.item import Item
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +43,12 @@ def test_the_settings_table_is_what_the_code_gives() -> None:
     assert found == settings.table(), "run `.venv/bin/python -m docs.settings --write`"
 
 
+def test_the_metrics_tables_are_what_the_code_gives() -> None:
+    _, found, _ = metrics.between(metrics.PAGE.read_text("utf-8"))
+
+    assert found == metrics.tables(), "run `.venv/bin/python -m docs.metrics --write`"
+
+
 def test_every_setting_has_one_meaning() -> None:
     assert settings.unexplained() == []
 
@@ -55,8 +61,9 @@ def test_links_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in pages() if not page.startswith("schemas")])
 def test_lines_are_of_readable_length(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    if page == "docs/operations.md":
-        before, _, after = settings.between(text)
+    made = {"docs/operations.md": settings.between, "docs/metrics.md": metrics.between}.get(page)
+    if made is not None:
+        before, _, after = made(text)
         text = before + after
 
     assert [line for line in text.splitlines() if len(line) > LINE_LENGTH_MAX] == []

@@ -1,15 +1,13 @@
 """`sink postgres`: the mutation topics into tables."""
 
-import gc
 import logging
-import signal
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from worker import app as parts
 from worker.commands.options import ConfigOption, PrefixOption, ServersOption, settings
+from worker.commands.service import until_stopped
 from worker.runtime.clock import Clock
 from worker.telemetry.log import configure
 
@@ -77,15 +75,7 @@ def postgres(
     configure(found.log_level, Clock().now)
     sink = parts.postgres_sink(found, reset=reset)
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        sink.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    # Batches die young, and what the start has made never does: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    until_stopped(sink.stop)
     log.info("sink starts")
     sink.run(once=once)
     log.info("sink stopped", extra={"mutations": sink.records})

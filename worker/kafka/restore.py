@@ -15,8 +15,10 @@ from worker.kafka.client import READ_AHEAD, client, client_options
 from worker.kafka.faults import consumer_fault
 from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import take
+from worker.kafka.statistics import statistics_options
 from worker.model.record import StateRow
 from worker.runtime.ports import Source, StateStore
+from worker.runtime.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ _BATCH_RECORDS = 10_000
 # What the client may hold ahead of us.
 _QUEUED_KB = 16_384
 _RETRY_S = 0.2
+# How often the client is polled while nothing is restored.
+_SERVE_S = 5.0
 # How often waiting is told.
 _TELL_S = 10.0
 
@@ -53,7 +57,8 @@ class KafkaRestorer:
     compacted-away records too.
     """
 
-    def __init__(self, settings: Settings, changelog: str, source: Source) -> None:
+    def __init__(self, settings: Settings, changelog: str, source: Source, report: Report | None = None) -> None:
+        self._report = report or Report()
         self._changelog = changelog
         self._source = source
         name = f"{settings.member}-restore"
@@ -70,8 +75,10 @@ class KafkaRestorer:
                 enable_partition_eof=True,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
-            ),
+            )
+            | statistics_options(self._report.meter, "restore"),
         )
+        self._served_at = time.monotonic()
         self._partitions: dict[int, _Partition] = {}
         self._give_up_after_s = settings.loop.give_up_after_s
         self._on_lost_offset = settings.on_lost_offset
@@ -92,6 +99,7 @@ class KafkaRestorer:
     def step(self) -> Mapping[int, int | None]:
         """Read a little; return what is done."""
         if not self._partitions:
+            self._serve()
             return {}
         self._aim()
         if any(found.target for found in self._partitions.values()):
@@ -104,6 +112,12 @@ class KafkaRestorer:
             seconds = time.monotonic() - found.began_at
             log.info("restored", extra={"partition": number, "rows": found.rows, "seconds": round(seconds, 2)})
         return {number: found.committed for number, found in done.items()}
+
+    def _serve(self) -> None:
+        """Take what the client tells of itself, while it has nothing else to do: it would pile up."""
+        if time.monotonic() - self._served_at > _SERVE_S:
+            self._served_at = time.monotonic()
+            self._consumer.poll(0)
 
     def _insist_on_no_rows(self, number: int, store: StateStore) -> None:
         """See that there is no state of input that the group does not know to have read.
@@ -173,6 +187,7 @@ class KafkaRestorer:
             found.store.condemn(f"the changelog begins at {begin}, after its offset {found.position}")
             found.position = found.store.changelog_offset
         found.committed, found.target = committed, end
+        self._report.aimed(number, committed, end - found.position)
 
     def _read(self) -> None:
         rows: dict[int, list[StateRow]] = defaultdict(list)
@@ -190,6 +205,7 @@ class KafkaRestorer:
             found = self._partitions[number]
             found.rows += len(some)
             found.store.apply(some, found.position)
+            self._report.restoring(number, len(some), max(0, (found.target or 0) - found.position))
 
     def _meet(self, error: KafkaError) -> None:
         fault = consumer_fault(error)

@@ -13,12 +13,14 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 
 from worker.config import Settings
-from worker.errors import ConfigError, DoubtError, FatalError, RetryError
+from worker.errors import ConfigError, DoubtError, FatalError, FencedError, RetryError, StuckError
 from worker.kafka.client import client, client_options
 from worker.kafka.faults import producer_fault
+from worker.kafka.statistics import ClientStatistics
 from worker.model.record import OutRecord, StateRow
 from worker.model.topic import TopicNames
 from worker.runtime.ports import Offsets
+from worker.runtime.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,10 @@ OVERDUE_S = 0.5
 class KafkaSink:
     """Writes mutations, dead letters and state rows, each to the partition its input came from, in transactions."""
 
-    def __init__(self, settings: Settings, topics: TopicNames) -> None:
+    def __init__(self, settings: Settings, topics: TopicNames, report: Report | None = None) -> None:
         kafka = settings.kafka
+        self._report = report or Report()
+        self._told = ClientStatistics(self._report.meter, "producer")
         self._topics = topics
         # No call may keep the loop longer from seeing that it is to stop.
         self._call_s = settings.loop.budget_s
@@ -83,8 +87,9 @@ class KafkaSink:
         self._ended = self._end_requests = 0
 
     def _count_ends(self, statistics: str) -> None:
-        brokers = orjson.loads(statistics)["brokers"].values()
-        self._end_requests = sum(broker["req"].get("EndTxn", 0) for broker in brokers)
+        told = orjson.loads(statistics)
+        self._end_requests = sum(broker["req"].get("EndTxn", 0) for broker in told["brokers"].values())
+        self._told.take(told)
 
     def _begun(self) -> Producer:
         producer = self._producer
@@ -103,7 +108,7 @@ class KafkaSink:
         """Add records to the transaction."""
         producer = self._begun()
         for record in records:
-            _queued(producer, partition, record)
+            self._queue(producer, partition, record)
         _serve(producer, 0)
 
     def send_rows(self, partition: int, rows: Sequence[StateRow]) -> None:
@@ -121,7 +126,27 @@ class KafkaSink:
                 raise producer_fault(error) from error
             messages = [message for message in messages if _is_left(message)]
             if messages:
-                _make_room(producer, deadline)
+                self._make_room(producer, deadline)
+
+    def _queue(self, producer: Producer, partition: int, record: OutRecord) -> None:
+        deadline = None
+        while True:
+            try:
+                producer.produce(record.topic, record.value, record.key, partition, headers=record.headers)  # type: ignore[arg-type]
+            except BufferError:
+                deadline = deadline or time.monotonic() + QUEUE_FULL_S
+                self._make_room(producer, deadline)
+            except KafkaException as error:
+                raise producer_fault(error) from error
+            else:
+                return
+
+    def _make_room(self, producer: Producer, deadline: float) -> None:
+        self._report.watch.lap("produce")
+        _serve(producer, 0.05)
+        self._report.waited("backpressure")
+        if time.monotonic() > deadline:
+            raise RetryError(f"the producer's queue stayed full for {QUEUE_FULL_S:g} s")
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is None:
@@ -148,6 +173,7 @@ class KafkaSink:
             # The client asked more than once to end a transaction. The protocol it speaks does not tell transactions
             # of one producer apart: the request that was late may end a later one. A new producer is safe from it.
             log.warning("a transaction's end was asked for twice, the producer is replaced")
+            self._report.meter.add("producer_recycles", 1, "extra_endtxn")
             self.open()
         return ends
 
@@ -155,6 +181,7 @@ class KafkaSink:
         """Abort; where that is not enough take a new producer, also at the next call after an abort that failed."""
         if self._producer is None or isinstance(error, DoubtError):
             self.open()
+            self._report.meter.add("producer_recycles", 1, _why(error))
         elif self._in_transaction:
             try:
                 _within(self._call_s, self._producer.abort_transaction)
@@ -175,6 +202,13 @@ class KafkaSink:
                 producer.poll(0)
 
 
+def _why(error: Exception | None) -> str:
+    """Return why a producer is replaced, as the metrics say it."""
+    if isinstance(error, FencedError):
+        return "fenced"
+    return "timeout" if isinstance(error, StuckError) else "fatal"
+
+
 def _offsets_sent(producer: Producer, places: list[Place], group: Any, within_s: float) -> None:
     """Put the input offsets into the transaction.
 
@@ -182,7 +216,7 @@ def _offsets_sent(producer: Producer, places: list[Place], group: Any, within_s:
     reach the group's coordinator, and may then be stuck for ever (librdkafka 2.16, issue 5456).
 
     Raises:
-        DoubtError: it did not come back; the producer is of no use any more.
+        StuckError: it did not come back; the producer is of no use any more.
     """
     met: list[Exception] = []
 
@@ -196,7 +230,7 @@ def _offsets_sent(producer: Producer, places: list[Place], group: Any, within_s:
     sending.start()
     sending.join(within_s + OVERDUE_S)
     if sending.is_alive():
-        raise DoubtError(f"the client did not come back within {within_s + OVERDUE_S:.1f} s from sending the offsets")
+        raise StuckError(f"the client did not come back within {within_s + OVERDUE_S:.1f} s from sending the offsets")
     if met:
         raise met[0]
 
@@ -226,26 +260,6 @@ def _is_left(message: dict[str, Any]) -> bool:
     if error.code() != KafkaError._QUEUE_FULL:
         raise producer_fault(error)
     return True
-
-
-def _queued(producer: Producer, partition: int, record: OutRecord) -> None:
-    deadline = None
-    while True:
-        try:
-            producer.produce(record.topic, record.value, record.key, partition, headers=record.headers)  # type: ignore[arg-type]
-        except BufferError:
-            deadline = deadline or time.monotonic() + QUEUE_FULL_S
-            _make_room(producer, deadline)
-        except KafkaException as error:
-            raise producer_fault(error) from error
-        else:
-            return
-
-
-def _make_room(producer: Producer, deadline: float) -> None:
-    _serve(producer, 0.05)
-    if time.monotonic() > deadline:
-        raise RetryError(f"the producer's queue stayed full for {QUEUE_FULL_S:g} s")
 
 
 def _serve(producer: Producer, wait_s: float) -> None:

@@ -16,8 +16,10 @@ from worker.kafka.client import client, client_options, member_options
 from worker.kafka.faults import OFFSET_GONE, consumer_fault
 from worker.kafka.offsets import begin_offsets, end_offsets
 from worker.kafka.records import in_record, take
+from worker.kafka.statistics import statistics_options
 from worker.model.record import InRecord
-from worker.runtime.ports import Listener, Offsets
+from worker.runtime.ports import Listener, Meter, Offsets
+from worker.runtime.report import SILENCE
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class KafkaSource:
     A partition that is assigned is paused until `start` says from where to read.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
+    def __init__(self, settings: Settings, topic: str, meter: Meter = SILENCE) -> None:
         kafka = settings.kafka
         self._topic = topic
         self._group = settings.group
@@ -52,7 +54,7 @@ class KafkaSource:
             client_id=settings.member,
             group_id=settings.group,
             group_instance_id=settings.member,
-        )
+        ) | statistics_options(meter, "consumer")
         self._consumer = client(Consumer, self._options)
         self._listener: Listener | None = None
         self._assigned: set[int] = set()
@@ -214,6 +216,10 @@ class KafkaSource:
         """
         positions = {partition: self._positions[partition] for partition in self._delivering}
         return Offsets(positions, self._consumer.consumer_group_metadata())
+
+    def position(self, place: tuple[str, int]) -> int | None:
+        """Return the next offset that a partition will deliver, None when it is held; from any thread."""
+        return self._positions.get(place[1])
 
     def close(self) -> None:
         """Stop; a static member does not leave its group."""

@@ -14,12 +14,15 @@ from worker.model.thread import Thread
 from worker.pipeline import Pipeline
 from worker.reducer.fold import skip
 from worker.runtime.parking import Fault
+from worker.runtime.watch import Watch
 
 # How many names of unknown kinds are counted apart; the rest count as "other", so that no input can grow the tally.
 UNKNOWN_NAMES_MAX = 50
 _NAME_LENGTH_MAX = 64
 
-Tally = Counter[tuple[str, str]]
+Tally = Counter[tuple[str, ...]]
+# What becomes of a record all of whose lines end alike; of any other, unless it is rejected: it was processed.
+_OUTCOMES = {"blank": "blank", "repeated": "skipped_duplicate"}
 
 
 class OwnFaultError(Exception):
@@ -43,8 +46,10 @@ class Appends:
         envelopes: reads records that hold several items.
 
     Attributes:
-        tally: counts by (what, which): `lines` by status, `unknown` by kind, `ordinals` by what they told (D22),
-            `mutations` by projection. Whoever reads it may clear it.
+        tally: counts by what, then which: `lines` by status, `unknown` by kind, `ordinals` by what they told (D22),
+            `mutations` by projection; tasks add their own. Whoever reads it may clear it.
+        outcome: what became of the record that was taken last.
+        watch: of a record whose way is to be timed, None for the others.
     """
 
     def __init__(self, decoder: LineDecoder, pipeline: Pipeline, envelopes: AppendDecoder | None = None) -> None:
@@ -53,6 +58,10 @@ class Appends:
         self._envelopes = envelopes or AppendDecoder()
         self._unknown: set[str] = set()
         self.tally: Tally = Counter()
+        self.outcome = ""
+        self.watch: Watch | None = None
+        # What became of the last line.
+        self._became = ""
 
     def take(
         self, thread: Thread, data: bytes, ordinal: int | None, source: dict[str, Any]
@@ -74,14 +83,24 @@ class Appends:
         """
         if not is_framed(data):
             mutations, error = self.process(thread, data, ordinal, source)
-            return mutations, Fault("rejected", error) if error else None
+            return mutations, self._told({self._became}, Fault("rejected", error) if error else None)
         try:
             append = self._envelopes.decode(data)
         except UnreadableError as error:
-            return [], Fault(error.reason, str(error))
+            return [], self._told(set(), Fault(error.reason, str(error)))
         if append.thread_id != thread.id:
-            return [], Fault("bad_key", "the append names another thread than the key")
+            return [], self._told(set(), Fault("bad_key", "the append names another thread than the key"))
         return self._each(thread, append, ordinal, source)
+
+    def _told(self, became: set[str], rejected: Fault | None) -> Fault | None:
+        """Take note of what became of a record by its lines; return why it goes to the dead letters."""
+        outcome = "processed"
+        if rejected is not None:
+            outcome = "rejected"
+        elif len(became) == 1:
+            outcome = _OUTCOMES.get(next(iter(became)), outcome)
+        self.outcome = outcome
+        return rejected
 
     def _each(
         self, thread: Thread, append: Append, ordinal: int | None, source: dict[str, Any]
@@ -90,17 +109,19 @@ class Appends:
         first = append.first_ordinal if ordinal is None else ordinal
         mutations: list[Mutation] = []
         errors: list[str] = []
+        became: set[str] = set()
         for index, text in enumerate(append.elements):
             # What is beyond 63 bits counts as absent (D22).
             place = None if first is None or first + index > I64_MAX else first + index
             found, error = self.process(thread, text, place, {**source, "index": index}, append.timestamp_ms)
             mutations += found
+            became.add(self._became)
             if error:
                 errors.append(f"element {index}: {error}")
         if not errors:
-            return mutations, None
+            return mutations, self._told(became, None)
         more = f" (and {len(errors) - 1} more elements)" if len(errors) > 1 else ""
-        return mutations, Fault("rejected", errors[0] + more)
+        return mutations, self._told(became, Fault("rejected", errors[0] + more))
 
     def process(
         self, thread: Thread, text: bytes, ordinal: int | None, source: dict[str, Any], timestamp_ms: int | None = None
@@ -121,8 +142,12 @@ class Appends:
         """
         line = self._decoder.decode(text, ordinal, timestamp_ms)
         if line.status != "blank" and line.ordinal is not None and self._repeated(thread, line):
+            self._became = "repeated"
             return [], ""
+        self._became = line.status
         self.tally["lines", line.status] += 1
+        if self.watch is not None:
+            self.watch.lap("decode")
         if line.status == "event":
             source["ordinal"] = line.ordinal
             return self._fold(thread, line, len(text), source), ""
@@ -174,6 +199,8 @@ class Appends:
                 self.tally["unknown", self._name(changes.unknown_item)] += 1
             stage = "project"
             mutations = self._pipeline.observe(thread, changes, source)
+            if self.watch is not None:
+                self.watch.lap("reduce")
         except Exception as error:
             raise OwnFaultError(stage, f"a valid {line.kind}: {type(error).__name__}") from error
         for mutation in mutations:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from worker.model.record import InRecord, OutRecord
 from worker.runtime.clock import Clock
 from worker.runtime.ports import Sink, Source, Task
+from worker.runtime.report import Report
 
 
 class Checkpoint:
@@ -20,6 +21,7 @@ class Checkpoint:
         records_max: how many input records it takes at most.
         bytes_max: how many bytes of them.
         within_s: how long its end may take.
+        report: is told what went in and that it was committed.
 
     Attributes:
         records: input records in the open transaction.
@@ -35,6 +37,7 @@ class Checkpoint:
         records_max: int,
         bytes_max: int,
         within_s: float,
+        report: Report,
     ) -> None:
         self._source = source
         self._sink = sink
@@ -43,6 +46,7 @@ class Checkpoint:
         self._records_max = records_max
         self._bytes_max = bytes_max
         self._within_s = within_s
+        self._report = report
         self._ends_at = 0.0
         self._bytes = 0
         self.records = 0
@@ -57,6 +61,7 @@ class Checkpoint:
             self._ends_at = self._clock.now() + self._interval_s
         self.records += len(records)
         self._bytes += sum(len(record.value) for record in records if record.value is not None)
+        self._report.added(partition, records)
         self._sink.send(partition, out)
 
     def due_in_s(self) -> float | None:
@@ -76,6 +81,7 @@ class Checkpoint:
         """
         if not self.records:
             return
+        watch = self._report.watch
         for partition, task in tasks.items():
             latest = task.latest()
             if latest:
@@ -84,11 +90,14 @@ class Checkpoint:
         for partition, found in rows.items():
             if found:
                 self._sink.send_rows(partition, found)
+        watch.lap("produce")
         offsets = self._source.offsets()
         ends = self._sink.commit(offsets, self._within_s)
         self.forget()
+        self._report.committed(offsets.positions, watch.lap("commit"))
         for partition, position in offsets.positions.items():
             tasks[partition].committed(ends.get(partition), position)
+        watch.lap("state_write")
 
     def forget(self) -> None:
         """Take it that the transaction is no more."""

@@ -33,7 +33,6 @@ class Placement:
         self._facts = facts
         self._checked = False
         self._told = False
-        self.misplaced = 0
         if partitions is not None and partition >= partitions:
             raise _changed(partitions, "more")
 
@@ -56,11 +55,10 @@ class Placement:
             self._facts.put(_COUNT, self._partitions)
         self._checked = True
 
-    def see_new_thread(self, key: bytes) -> None:
-        """Look at where the first record of a thread came from."""
+    def see_new_thread(self, key: bytes) -> bool:
+        """Look at where the first record of a thread came from; tell whether it should be elsewhere."""
         if self._partitions is None or partition_of(key, self._partitions) == self._partition:
-            return
-        self.misplaced += 1
+            return False
         if not self._told:
             self._told = True
             log.warning(
@@ -68,6 +66,7 @@ class Placement:
                 "threads; every producer of input must use murmur2 (librdkafka: partitioner=murmur2_random)",
                 extra={"partition": self._partition},
             )
+        return True
 
     def forget(self) -> None:
         """Check again: the transaction that wrote the count down is no more."""

@@ -209,6 +209,29 @@ class Sink(Protocol):
         """Give the producer up; an open transaction is aborted by its successor."""
 
 
+class Meter(Protocol):
+    """Counts and measures, under the names of worker/telemetry/definitions.py without prefix and `_total`.
+
+    Takes no more than some microseconds, never waits and raises nothing for what the world does.
+    """
+
+    @property
+    def on(self) -> bool:
+        """Tell whether anybody reads it."""
+
+    def add(self, name: str, amount: float, *labels: str) -> None:
+        """Add to a counter."""
+
+    def set(self, name: str, amount: float, *labels: str) -> None:
+        """Set a gauge."""
+
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
+        """Put one value into a histogram."""
+
+    def observe_all(self, name: str, seconds: Sequence[float], *labels: str) -> None:
+        """Put many values into a histogram."""
+
+
 class Restorer(Protocol):
     """Reads changelog partitions into stores while the loop goes on."""
 

@@ -1,12 +1,14 @@
 """The loop: poll, fold, commit; partitions come and go; trouble is retried from the last commit."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from worker.errors import FatalError, FencedError, RetryError, WorkerError
+from worker.errors import DoubtError, FatalError, FencedError, RetryError, WorkerError
+from worker.model.record import InRecord
 from worker.runtime.checkpoint import Checkpoint
 from worker.runtime.clock import Backoff, Clock
 from worker.runtime.ports import Restorer, Sink, Source, Task
+from worker.runtime.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class Worker:
         poll_s: longest wait for records, seconds.
         fenced_wait_s: how long to look, after the producer was fenced, for a sign that our name is another's.
         give_up_after_s: how long failures may follow one another.
+        report: is told what happens.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Worker:
         poll_s: float,
         fenced_wait_s: float,
         give_up_after_s: float,
+        report: Report,
     ) -> None:
         self._source = source
         self._sink = sink
@@ -53,6 +57,8 @@ class Worker:
         self._poll_s = poll_s
         self._fenced_wait_s = fenced_wait_s
         self._give_up_after_s = give_up_after_s
+        self._report = report
+        self._watch = report.watch
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
         self._tasks: dict[int, Task] = {}
         # Restored partitions whose reading has not begun, with their offsets.
@@ -79,6 +85,7 @@ class Worker:
         """
         try:
             self._open()
+            self._report.opened()
             self._source.subscribe(self)
             while not self._stopping:
                 self._guarded_turn()
@@ -102,7 +109,9 @@ class Worker:
     def _pause(self, seconds: float) -> None:
         ends_at = self._clock.now() + seconds
         while not self._stopping and self._clock.now() < ends_at:
+            self._report.polling()
             self._clock.sleep(self._poll_s)
+            self._watch.lap("idle")
 
     def _guarded_turn(self) -> None:
         try:
@@ -118,9 +127,11 @@ class Worker:
         due_in_s = self._checkpoint.due_in_s()
         wait_s = self._poll_s if due_in_s is None else min(self._poll_s, due_in_s)
         at_once = False
-        for partition, records in self._source.poll(self._batch_records_max, wait_s).items():
+        for partition, records in self._polled(wait_s).items():
             folded = self._tasks[partition].process(records)
+            self._watch.lap("fold")
             self._checkpoint.add(partition, folded.out, records)
+            self._watch.lap("produce")
             if folded.resume_at is not None:
                 self._source.start(partition, folded.resume_at)
                 at_once = True
@@ -129,12 +140,19 @@ class Worker:
             self._checkpoint.commit(self._tasks)
             self._succeeded()
 
+    def _polled(self, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
+        self._watch.lap("rebalance")
+        self._report.polling()
+        found = self._source.poll(self._batch_records_max, wait_s)
+        self._watch.lap("poll" if found else "idle")
+        return found
+
     def _start_restored(self) -> None:
         self._restored |= self._restorer.step()
         for partition in list(self._restored):
             self._tasks[partition].begin()
             self._source.start(partition, self._restored[partition])
-            del self._restored[partition]
+            self._report.runs(partition, self._restored.pop(partition))
             log.info("partition runs", extra={"partition": partition})
 
     def _raise_trouble(self) -> None:
@@ -147,6 +165,7 @@ class Worker:
     def _break(self, error: RetryError) -> None:
         """Forget the open transaction; go on polling, so that we stay in the group, until the next try."""
         self._trouble = None
+        self._report.failed(str(error), ambiguous=isinstance(error, DoubtError))
         for task in self._tasks.values():
             task.forget()
         self._checkpoint.forget()
@@ -161,12 +180,13 @@ class Worker:
         self._broken = error
 
     def _broken_turn(self, error: RetryError) -> None:
-        self._source.poll(self._batch_records_max, self._poll_s)
+        self._polled(self._poll_s)
         self._raise_trouble()
         if self._clock.now() < self._repair_at:
             return
         self._sink.reset(error)
         self._broken = None
+        self._report.repaired(list(self._tasks))
         for partition, task in self._tasks.items():
             self._restorer.begin(partition, task.store)
 
@@ -194,6 +214,9 @@ class Worker:
     def assigned(self, partitions: Collection[int]) -> None:
         """Begin to restore partitions."""
         log.info("partitions assigned", extra={"partitions": sorted(partitions)})
+        self._watch.lap("poll")
+        began_at = self._clock.now()
+        self._report.assigned(partitions)
         for partition in partitions:
             try:
                 task = self._tasks[partition] = self._new_task(partition)
@@ -202,25 +225,33 @@ class Worker:
                 continue
             if self._broken is None:
                 self._restorer.begin(partition, task.store)
+        self._report.rebalanced("assign", began_at)
 
     def revoked(self, partitions: Collection[int]) -> None:
         """Commit, then drop partitions."""
         log.info("partitions revoked", extra={"partitions": sorted(partitions)})
+        self._watch.lap("poll")
+        began_at = self._clock.now()
         try:
             self._checkpoint.commit(self._tasks)
         except WorkerError as error:
             self._trouble = error
         self._drop(partitions)
+        self._report.rebalanced("revoke", began_at)
 
     def lost(self, partitions: Collection[int]) -> None:
         """Drop partitions; what is in the open transaction must not be committed."""
         log.warning("partitions lost", extra={"partitions": sorted(partitions)})
+        self._watch.lap("poll")
+        began_at = self._clock.now()
         if self._checkpoint.records:
             self._trouble = RetryError("partitions were lost while a transaction was open")
         self._drop(partitions)
+        self._report.rebalanced("lost", began_at)
 
     def _drop(self, partitions: Collection[int]) -> None:
         self._restorer.drop(partitions)
+        self._report.dropped(partitions)
         for partition in partitions:
             self._restored.pop(partition, None)
             task = self._tasks.pop(partition, None)
@@ -230,6 +261,7 @@ class Worker:
     # The end
 
     def _finish(self) -> None:
+        self._report.stopping()
         try:
             if self._broken is None:
                 self._checkpoint.commit(self._tasks)

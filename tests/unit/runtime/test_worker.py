@@ -16,6 +16,7 @@ from worker.config import Settings
 from worker.errors import FatalError, RetryError
 from worker.model.record import InRecord
 from worker.runtime.checkpoint import Checkpoint
+from worker.runtime.report import Report
 from worker.runtime.worker import Worker
 
 PARTITIONS = 3
@@ -46,14 +47,17 @@ WANTED = from_scratch([record for records in INPUTS.values() for record in recor
 
 
 def _worker(broker: FakeBroker, source: FakeSource, faults: Iterator[str], **more: Any) -> Worker:
-    sink, clock = FakeSink(broker, faults), ManualClock()
+    sink, clock, report = FakeSink(broker, faults), ManualClock(), Report()
     return Worker(
         source=source,
         sink=sink,
         restorer=FakeRestorer(broker),
-        checkpoint=Checkpoint(source, sink, clock, interval_s=0.05, records_max=100, bytes_max=1 << 20, within_s=1),
+        checkpoint=Checkpoint(
+            source, sink, clock, interval_s=0.05, records_max=100, bytes_max=1 << 20, within_s=1, report=report
+        ),
         new_task=task_maker(SETTINGS),
         clock=clock,
+        report=report,
         **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0} | more,
     )
 

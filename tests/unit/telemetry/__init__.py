@@ -1,0 +1,1 @@
+"""Tests of metrics, health and the port they are served at."""

@@ -1,0 +1,55 @@
+"""The port for those who watch: it answers what there is, only reads, and is refused when it is taken."""
+
+import http.client
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from worker.errors import ConfigError
+from worker.telemetry.http import Answer, serve
+
+
+def page(accept: str) -> Answer:
+    return 200, "text/plain", f"accepts {accept}".encode()
+
+
+@pytest.fixture
+def port(caplog: pytest.LogCaptureFixture) -> Iterator[int]:
+    with caplog.at_level(logging.INFO):
+        stop = serve("127.0.0.1", 0, {"/page": page})
+    (told,) = caplog.records
+    yield vars(told)["port"]
+    stop()
+
+
+def ask(port: int, method: str, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, path, headers={"Accept": "all"})
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_it_answers_what_there_is(port: int) -> None:
+    assert ask(port, "GET", "/page?x=1") == (200, "accepts all")
+    assert ask(port, "HEAD", "/page") == (200, "")
+    assert ask(port, "GET", "/other") == (404, "there is /page\n")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_it_has_no_verbs_that_write(port: int, method: str) -> None:
+    assert ask(port, method, "/page") == (405, "")
+
+
+def test_a_port_that_is_taken_is_refused_with_its_setting(port: int) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"telemetry\.port {port} at telemetry\.host 127\.0\.0\.1 .* name a free one"
+    ):
+        serve("127.0.0.1", port, {})
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"telemetry\.host 192\.0\.2\.1"):
+        serve("192.0.2.1", 0, {})

@@ -1,0 +1,49 @@
+"""Where the assigned partitions end, asked every few seconds beside the loop.
+
+Only so can a stuck partition be told from an idle one: a client that fetches nothing learns of no end either.
+"""
+
+import threading
+
+from confluent_kafka.admin import AdminClient
+
+from worker.config import KafkaSettings
+from worker.errors import WorkerError
+from worker.kafka.client import client, client_options
+from worker.kafka.offsets import end_offsets
+from worker.runtime.status import Status
+
+_EVERY_S = 5.0
+# As long as there is news to come: a partition's first end, or a broker that is back.
+_SOON_S = 0.5
+
+
+class EndsWatch:
+    """Keeps a status informed, in a thread of its own, until it is closed."""
+
+    def __init__(self, kafka: KafkaSettings, status: Status) -> None:
+        self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-ends"))
+        self._status = status
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ends", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        wait_s = _SOON_S
+        while not self._closed.wait(wait_s):
+            wait_s = _EVERY_S if self._look() else _SOON_S
+
+    def _look(self) -> bool:
+        """Ask once; tell whether everything is known."""
+        places = list(self._status.partitions)
+        try:
+            ends = end_offsets(self._admin, places, committed_only=True) if places else {}
+        except WorkerError:  # no broker, or no right to ask: the loop meets that, too, and says so
+            return False
+        if places:
+            self._status.learn_ends(ends)
+        return bool(places)
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._closed.set()

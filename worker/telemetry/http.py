@@ -1,0 +1,91 @@
+"""The port for those who watch: metrics, health and status; it only reads."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
+
+from worker.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+# Status code, content type, body.
+Answer = tuple[int, str, bytes]
+# Answers a request by its Accept header.
+Page = Callable[[str], Answer]
+
+_REQUEST_S = 5.0
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    pages: Mapping[str, Page]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    # Who connects and says nothing is not waited for.
+    timeout = _REQUEST_S
+    server: _Server
+    server_version = "thread-history-worker"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        page = self.server.pages.get(self.path.partition("?")[0])
+        code, kind, body = page(self.headers.get("Accept", "")) if page else self._unknown()
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 (the base's names, here and below)
+
+    def _unknown(self) -> Answer:
+        return 404, "text/plain; charset=utf-8", f"there is {' '.join(self.server.pages)}\n".encode()
+
+    def _refuse(self) -> None:
+        self.send_response(405)
+        self.send_header("Allow", "GET, HEAD")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
+        """Say nothing: probes come every few seconds."""
+
+
+def serve(host: str, port: int, pages: Mapping[str, Page]) -> Callable[[], None]:
+    """Answer requests in threads of their own until the returned function is called.
+
+    Args:
+        host: the address to listen at.
+        port: 0 takes any that is free; the log tells which.
+        pages: by path.
+
+    Raises:
+        ConfigError: the port cannot be had.
+    """
+
+    class Server(_Server):
+        if ":" in host:
+            address_family = AF_INET6
+
+    try:
+        server = Server((host, port), _Handler)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"telemetry.port {port} at telemetry.host {host} cannot be listened at ({error}): name a free one "
+            "(THW_TELEMETRY__PORT), 0 for any, or leave it out to have none"
+        ) from None
+    server.pages = pages
+    threading.Thread(target=server.serve_forever, name="telemetry", daemon=True).start()
+    log.info("telemetry served", extra={"host": host, "port": server.server_address[1]})
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop

@@ -9,7 +9,7 @@ COMPOSE_GO := v2.16.2
 KUSTOMIZE := v5.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop bench-sink chaos soak figures lock tools clean
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop bench-sink chaos soak figures generated lock tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ soak: $(DEV) ## Ten minutes at a steady rate: does memory grow?
 
 figures: $(DEV) ## Silence, restore, restart, stop, memory; on a real broker, half an hour
 	$(BIN)/python -m tests.chaos.figures
+
+generated: $(DEV) ## Write anew what is made from something else: tables in docs/, files in deploy/
+	$(BIN)/python -m docs.settings --write
+	$(BIN)/python -m docs.metrics --write
+	$(BIN)/python -m deploy.generated --write
 
 lock: | $(BIN)/python ## Write the lock files anew
 	$(BIN)/pip install --quiet uv

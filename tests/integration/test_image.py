@@ -83,6 +83,7 @@ def test_the_containers_make_topics_work_and_stop(app: Path, bootstrap: str, tmp
         "THW_GROUP": "image",
         "THW_TOPICS__PREFIX": "image.",
         "THW_STORE__FOLDER": tmp_path,
+        "THW_TELEMETRY__PORT": 0,
     }
     made = subprocess.run(
         command(app, "topics"),

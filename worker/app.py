@@ -24,6 +24,7 @@ from worker.model.topic import TopicNames
 from worker.pipeline import Pipeline
 from worker.projections.projection import Latest, Projection
 from worker.projections.table import PROJECTIONS
+from worker.runtime.allocator import Allocator
 from worker.runtime.append import Appends
 from worker.runtime.checkpoint import Checkpoint
 from worker.runtime.clock import Clock
@@ -235,8 +236,9 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
     Raises:
         ConfigError: no broker answers, a topic is not as the worker needs it, or the state cannot be used.
     """
-    names, loop, kafka = topic_names(settings), settings.loop, settings.kafka
-    topics, clock = Topics(kafka), Clock()
+    names, loop, kafka, clock = topic_names(settings), settings.loop, settings.kafka, Clock()
+    allocator = Allocator(clock.now)  # before the client's threads
+    topics = Topics(kafka)
     insist(topics.check(wanted(names)))
     values = encoder(settings)
     folder = StateFolder(
@@ -284,6 +286,7 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
         fenced_wait_s=2 * heartbeat_ms(kafka.session_timeout_ms) / 1000,
         give_up_after_s=loop.give_up_after_s,
         report=report,
+        after_commit=allocator.trim,
     )
 
 

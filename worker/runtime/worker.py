@@ -30,6 +30,7 @@ class Worker:
         fenced_wait_s: how long to look, after the producer was fenced, for a sign that our name is another's.
         give_up_after_s: how long failures may follow one another.
         report: is told what happens.
+        after_commit: called when a transaction has ended well.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Worker:
         fenced_wait_s: float,
         give_up_after_s: float,
         report: Report,
+        after_commit: Callable[[], None],
     ) -> None:
         self._source = source
         self._sink = sink
@@ -59,6 +61,7 @@ class Worker:
         self._give_up_after_s = give_up_after_s
         self._report = report
         self._watch = report.watch
+        self._after_commit = after_commit
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
         self._tasks: dict[int, Task] = {}
         # Restored partitions whose reading has not begun, with their offsets.
@@ -139,6 +142,7 @@ class Worker:
         if at_once or self._checkpoint.due_in_s() == 0.0:
             self._checkpoint.commit(self._tasks)
             self._succeeded()
+            self._after_commit()
 
     def _polled(self, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
         self._watch.lap("rebalance")

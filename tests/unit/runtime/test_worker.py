@@ -58,7 +58,9 @@ def _worker(broker: FakeBroker, source: FakeSource, faults: Iterator[str], **mor
         new_task=task_maker(SETTINGS),
         clock=clock,
         report=report,
-        **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0} | more,
+        **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0}
+        | {"after_commit": lambda: None}
+        | more,
     )
 
 

@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+PEERS := $(VENV)/peers/.made
 TOOLS := $(VENV)/tools
 COMPOSE_GO := v2.16.2
 KUSTOMIZE := v5.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint types imports unit golden integration bench bench-loop bench-sink chaos soak figures generated lock tools clean
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-small bench-sink chaos soak figures generated lock tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +57,17 @@ golden: $(DEV) ## Conformance vectors
 integration: $(DEV) ## Tests on a real broker, started and stopped by the tests
 	$(BIN)/pytest tests/integration --numprocesses 2 --dist loadfile
 
-bench: $(DEV) ## Cost of an event without a broker
-	$(BIN)/python -m benchmarks.reduce
+$(PEERS): benchmarks/peers/requirements.lock pyproject.toml | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/peers/requirements.lock
+	$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
 
-bench-loop: $(DEV) ## The worker beside a null loop, on a real broker
-	$(BIN)/python -m benchmarks.loop
+bench: $(DEV) $(PEERS) ## All measures with their report, on a real broker, beside the peers; 25 minutes
+	$(BIN)/python -m benchmarks --write
+
+bench-small: $(DEV) $(PEERS) ## The same, one short round of each, to see that all parts work
+	$(BIN)/python -m benchmarks --scale small
 
 bench-sink: $(DEV) ## The PostgreSQL sink beside a bare upsert loop, on a real broker and server
 	$(BIN)/python -m benchmarks.sink
@@ -82,7 +89,8 @@ generated: $(DEV) ## Write anew what is made from something else: tables in docs
 lock: | $(BIN)/python ## Write the lock files anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --group dev --group bench pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 tools: $(TOOLS)/compose-$(COMPOSE_GO) $(TOOLS)/kustomize-$(KUSTOMIZE) ## Build what checks deploy/ (needs Go); without it those tests skip
 

@@ -1,154 +1,95 @@
-"""Records per second of one worker process beside a null loop, on a real broker, in one run.
+"""Records per second of one worker process beside a null loop, and by commit interval.
 
-    python -m benchmarks.loop [--rounds 3] [--threads 400] [--lines 200] [--json]
-
-Each round runs a worker over the whole input under a group of its own, then the null loop (`benchmarks.null_loop`)
-over the same input with the same outputs. The rate is taken between the first and the last commit seen.
+Each round publishes its input to topics of its own, runs a worker over it, then the null loop (`benchmarks.null_loop`)
+over the same topic, which writes what that worker wrote in that round to topics of its own. Then a worker for each
+commit interval. Rates and processor time are taken between the first and the last commit seen.
 """
 
-import argparse
-import os
-import platform
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
+from pathlib import Path
 from typing import Any
 
-import confluent_kafka
-import orjson
-
-from benchmarks.threads import lines, thread_id
+from benchmarks.programs import Program, Run, drained, median, told, worker
+from benchmarks.rig import PARTITIONS, Bench, Input, fill, made_up, note
 from worker import app
-from worker.config import Settings, load
-from worker.errors import RetryError
-from worker.kafka.group import GroupProgress
-from worker.kafka.publisher import Publisher
-from worker.kafka.topics import Topics, wanted
-from worker.localbroker.cluster import LocalCluster
-
-PARTITIONS = 4
-_ROUND_S = 300.0
+from worker.config import Settings
+from worker.kafka.reader import read_all
 
 
-def settings(servers: str, group: str, prefix: str) -> Settings:
-    """Return default settings under names of their own."""
-    topics = {"prefix": prefix, "partitions": PARTITIONS}
-    return load(None, {"kafka": {"bootstrap_servers": servers}, "group": group, "topics": topics})
+def one_worker(made: Bench, records: Input, state: Path, **variables: object) -> tuple[Settings, Run]:
+    """Run a worker over input of its own; return its settings, whose topics stay, and what it did."""
+    settings = made.settings(made.name("worker"))
+    fill(settings, records)
+    return settings, drained(made, settings, [worker(settings, state, **variables)], len(records))
 
 
-def made(servers: str, group: str, prefix: str) -> Settings:
-    """Return settings whose topics exist."""
-    found = settings(servers, group, prefix)
-    Topics(found.kafka).create(wanted(app.topic_names(found)), found.topics)
-    return found
-
-
-def fill(found: Settings, threads: int, length: int) -> int:
-    """Publish made-up threads, interleaved; return how many bytes."""
-    size = 0
-    topic = app.topic_names(found).input
-    limit = Topics(found.kafka).record_bytes_max(topic)
-    with Publisher(found.kafka, topic, record_bytes_max=limit) as publisher:
-        for start in range(0, threads, 50):
-            some = [(thread_id(number).encode(), list(lines(length, number))) for number in range(start, start + 50)]
-            for ordinal in range(length):
-                for key, texts in some:
-                    size += len(texts[ordinal])
-                    while not publisher.send(key, ordinal, texts[ordinal]):
-                        pass
-        publisher.flush()
-    return size
-
-
-def rate(found: Settings, command: list[str], records: int, topic: str, state: str) -> tuple[float, float]:
-    """Run a program until its group has consumed all records.
-
-    Returns:
-        Records per second between the first and the last commit seen, and processor seconds of the program.
-    """
+def null_loop(made: Bench, of: Settings, records: int) -> tuple[Settings, Run]:
+    """Run the null loop over what a worker has read and written."""
+    settings = made.settings(made.name("null"))
     variables = {
-        "THW_KAFKA__BOOTSTRAP_SERVERS": found.kafka.bootstrap_servers,
-        "THW_GROUP": found.group,
-        "THW_TOPICS__PREFIX": found.topics.prefix,
-        "THW_LOG_LEVEL": "WARNING",
-        "THW_STORE__FOLDER": state,
+        "THW_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "THW_GROUP": settings.group,
+        "THW_TOPICS__PREFIX": settings.topics.prefix,
     }
-    progress = GroupProgress(found.kafka, found.group, topic, PARTITIONS)
-    process = subprocess.Popen([sys.executable, *command], env={**os.environ, **variables})
-    seen: list[tuple[float, int]] = []
-    deadline = time.monotonic() + _ROUND_S
-    before = os.times()
-    while not seen or seen[-1][1] > 0:
-        lag, now = _lag(progress), time.monotonic()
-        if lag is not None and lag < records and (not seen or lag != seen[-1][1]):
-            seen.append((now, lag))
-        if now > deadline or (process.poll() and process.returncode):
-            raise SystemExit(f"{command} did not get through, exit code {process.poll()}")
-        time.sleep(0.02)
-    process.terminate()
-    process.wait()
-    after = os.times()
-    (first_at, first), (last_at, last) = seen[0], seen[-1]
-    return (first - last) / (last_at - first_at), after.children_user - before.children_user
+    log = made.folder / f"{settings.group}.log"
+    program = Program(["-m", "benchmarks.null_loop", of.group], log, variables)
+    return settings, drained(made, settings, [program], records, app.topic_names(of).input)
 
 
-def _lag(progress: GroupProgress) -> int | None:
-    try:
-        return progress.lag()
-    except RetryError:
-        return None
-
-
-def main() -> None:
-    """Measure and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=400)
-    parser.add_argument("--lines", type=int, default=200)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    made_cluster = LocalCluster(java_options=["-XX:TieredStopAtLevel=4"])
-    with made_cluster as cluster, tempfile.TemporaryDirectory() as folder:
-        report = _measured(cluster.bootstrap_servers, folder, args)
-    if args.json:
-        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
-        return
-    for name, found in report.items():
-        sys.stdout.write(f"{name:>24}  {found}\n")
-
-
-def _measured(servers: str, folder: str, args: Any) -> dict[str, Any]:
-    records = args.threads * args.lines
-    base = made(servers, "bench-0", "bench.")
-    topic = app.topic_names(base).input
-    size = fill(base, args.threads, args.lines)
-    workers, nulls = [], []
-    for number in range(args.rounds):
-        state = f"{folder}/{number}"
-        worker = made(servers, f"bench-{number}", "bench.")
-        workers.append(rate(worker, ["-m", "worker", "run"], records, topic, state))
-        if number == 0:
-            # The outputs of one round are what the null loop writes in each.
-            made(servers, "null-0", "null.")
-        null = made(servers, f"null-{number}", "bench.")
-        nulls.append(rate(null, ["-m", "benchmarks.null_loop", "bench-0", "null."], records, topic, state))
-        sys.stderr.write(f"round {number + 1} of {args.rounds}: {workers[-1][0]:.0f}/s, null {nulls[-1][0]:.0f}/s\n")
+def written(settings: Settings) -> dict[str, float]:
+    """Return what a worker wrote, in records and bytes a record before compression."""
+    names = app.topic_names(settings)
+    mutations = read_all(settings.kafka, list(names.projections.values()))
+    rows = read_all(settings.kafka, [names.changelog])
     return {
-        "records": records,
-        "record_bytes": round(size / records),
-        "worker_records_per_s": round(statistics.median(found for found, _ in workers)),
-        "null_records_per_s": round(statistics.median(found for found, _ in nulls)),
-        "null_ratio": round(
-            statistics.median(one / other for (one, _), (other, _) in zip(workers, nulls, strict=True)), 3
-        ),
-        "worker_cpu_us": round(statistics.median(cpu for _, cpu in workers) / records * 1e6, 1),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "librdkafka": confluent_kafka.libversion()[0],
+        "mutations": len(mutations),
+        "mutation_bytes": round(sum(len(one.value or b"") for one in mutations) / len(mutations)),
+        "rows": len(rows),
+        "row_bytes": round(sum(len(one.value or b"") for one in rows) / len(rows)),
     }
 
 
-if __name__ == "__main__":
-    main()
+def measure(made: Bench) -> dict[str, Any]:
+    """Measure."""
+    scale = made.scale
+    records = made_up(scale.threads, scale.lines)
+    workers: list[Run] = []
+    nulls: list[Run] = []
+    counts: list[dict[str, float]] = []
+    for number in range(scale.rounds):
+        settings, run = one_worker(made, records, made.folder / made.name("state"))
+        other, null = null_loop(made, settings, len(records))
+        counts = counts or [written(settings), written(other)]
+        made.remove(settings, other)
+        workers.append(run)
+        nulls.append(null)
+        note(f"loop {number + 1}/{scale.rounds}: {run.records_per_s:.0f}/s, null loop {null.records_per_s:.0f}/s")
+    worker_wrote, null_wrote = counts
+    rate = median([run.records_per_s for run in workers], 0)
+    return {
+        "records": len(records),
+        "record_bytes": round(sum(len(line) for _, _, line in records) / len(records)),
+        "partitions": PARTITIONS,
+        "worker": told(workers) | worker_wrote,
+        "mutations_per_s": round(rate * worker_wrote["mutations"] / len(records)),
+        "null_loop": told(nulls) | null_wrote,
+        "null_ratio": median(
+            [one.records_per_s / null.records_per_s for one, null in zip(workers, nulls, strict=True)], 3
+        ),
+        "cpu_ratio": median([null.cpu_us / one.cpu_us for one, null in zip(workers, nulls, strict=True)], 3),
+        "by_interval": by_interval(made, records[: scale.part]),
+    }
+
+
+def by_interval(made: Bench, records: Input) -> list[dict[str, Any]]:
+    """Return the rate of a worker for each commit interval, in seconds."""
+    runs: dict[float, list[Run]] = {interval: [] for interval in made.scale.intervals}
+    for number in range(made.scale.rounds):
+        for interval, found in runs.items():
+            state = made.folder / made.name("state")
+            settings, run = one_worker(made, records, state, LOOP__COMMIT_INTERVAL_S=interval)
+            made.remove(settings)
+            found.append(run)
+        note(
+            f"commit intervals {number + 1}/{made.scale.rounds}: {[round(r[-1].records_per_s) for r in runs.values()]}"
+        )
+    return [{"commit_interval_s": interval, **told(found)} for interval, found in runs.items()]

@@ -23,12 +23,13 @@ import confluent_kafka
 import orjson
 import psycopg
 
-from benchmarks.loop import PARTITIONS, made
+from benchmarks.rig import PARTITIONS
 from benchmarks.threads import lines, thread_id
 from tests.integration.postgres import MISSING, PostgresServer, binaries
 from worker import app
 from worker.audit import from_scratch
-from worker.config import Settings
+from worker.config import Settings, load
+from worker.kafka.topics import Topics, wanted
 from worker.localbroker.cluster import LocalCluster
 from worker.model.murmur2 import partition_of
 from worker.model.record import InRecord, OutRecord
@@ -40,6 +41,14 @@ from worker.postgres.tables import TABLES, Table
 _ROUND_S = 300.0
 
 Batch = list[tuple[Table, Changes]]
+
+
+def made(servers: str, group: str, prefix: str) -> Settings:
+    """Return settings whose topics exist."""
+    topics = {"prefix": prefix, "partitions": PARTITIONS}
+    found = load(None, {"kafka": {"bootstrap_servers": servers}, "group": group, "topics": topics})
+    Topics(found.kafka).create(wanted(app.topic_names(found)), found.topics)
+    return found
 
 
 def mutations(found: Settings, threads: int, length: int) -> list[tuple[int, OutRecord]]:

@@ -1,0 +1,1 @@
+"""Other stream processors doing this project's work: run in an environment of their own, `.venv/peers`."""

@@ -10,6 +10,7 @@ from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder
 from worker.config import Settings
 from worker.errors import ConfigError
+from worker.kafka.acls import acls
 from worker.kafka.client import heartbeat_ms, library_version
 from worker.kafka.ends import EndsWatch
 from worker.kafka.parked import KafkaParkedLog
@@ -239,6 +240,7 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
     names, loop, kafka, clock = topic_names(settings), settings.loop, settings.kafka, Clock()
     allocator = Allocator(clock.now)  # before the client's threads
     topics = Topics(kafka)
+    topics.insist_on(acls("worker", settings, names))
     insist(topics.check(wanted(names)))
     values = encoder(settings)
     folder = StateFolder(
@@ -343,8 +345,10 @@ def postgres_sink(settings: Settings, *, reset: bool = False) -> Sinking:
     sink, kafka = settings.sink, settings.kafka
     into = store.PostgresTables(session, tables, value_decoder(settings))
     into.open(kafka.start_timeout_s, reset=reset)
-    feed = TopicShare(kafka, sink.group or into.group(), list(tables), "thread-history-sink")
-    topics = Topics(kafka)
+    topics, group = Topics(kafka), sink.group or into.group()
+    named = settings.model_copy(update={"sink": sink.model_copy(update={"group": group})})
+    topics.insist_on(acls("sink", named, topic_names(settings)))
+    feed = TopicShare(kafka, group, list(tables), "thread-history-sink")
     known = {topic: store.Topic(topics.identity(topic), topics.delete_retention_s(topic)) for topic in tables}
     into.check(known, feed.ends(feed.places))
     return Sinking(

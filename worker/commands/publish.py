@@ -26,6 +26,7 @@ from worker.commands.options import (
 from worker.commands.sending import Sending
 from worker.config import Settings
 from worker.errors import ConfigError, FatalError
+from worker.kafka.acls import acls
 from worker.kafka.client import LOG as CLIENT_LOG
 from worker.kafka.publisher import LOG as PUBLISHER_LOG
 from worker.kafka.publisher import Publisher, target
@@ -101,8 +102,10 @@ def publish(
     _check_use(paths, follow=follow, state=state)
     for log in (CLIENT_LOG, PUBLISHER_LOG):
         log.addFilter(Sparse(time.monotonic))
-    topic = topic_names(found).input
-    limit = Topics(found.kafka).record_bytes_max(topic)
+    names = topic_names(found)
+    topic, topics = names.input, Topics(found.kafka)
+    topics.insist_on(acls("publish", found, names))
+    limit = topics.record_bytes_max(topic)
     with Publisher(found.kafka, topic, record_bytes_max=limit) as publisher:
         if follow:
             with Journal(state or _default_state(found, topic), target(found.kafka, topic)) as journal:

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from worker.app import topic_names
+from worker.commands import acls
 from worker.commands.options import (
     ConfigOption,
     GroupOption,
@@ -21,7 +22,10 @@ from worker.commands.options import (
 )
 from worker.kafka.topics import Finding, Topics, wanted
 
-app = typer.Typer(no_args_is_help=True, help="Make the topics, or compare them with their definition.")
+app = typer.Typer(
+    no_args_is_help=True, help="Make the topics, compare them with their definition, tell who must be allowed what."
+)
+app.command("acls")(acls.acls)
 
 PartitionsOption = Annotated[
     int | None, typer.Option("--partitions", min=1, help="Partitions of each topic. \\[default: 4]", show_default=False)

@@ -37,7 +37,7 @@ def consumer_fault(error: KafkaError) -> WorkerError | None:
     if code == KafkaError.FENCED_INSTANCE_ID or (gave_up and _FENCED_TEXT in text):
         return SupersededError("another process joined the group under this worker's name (group and instance)")
     if code in _FORBIDDEN:
-        return FatalError(f"Kafka refuses: {text}; grant the worker's ACLs")
+        return FatalError(f"Kafka refuses: {text}; grant what `topics acls` prints")
     if code in OFFSET_GONE:
         return FatalError(f"records between the committed offset and the topic's beginning are gone: {text}")
     if code in _TOPIC_GONE:
@@ -58,7 +58,7 @@ def producer_fault(found: KafkaException | KafkaError, *, ending: bool = False) 
     if code in _FENCED:
         return FencedError(f"the producer was fenced: {text}")
     if code in _FORBIDDEN:
-        return FatalError(f"Kafka refuses: {text}; grant the worker's ACLs")
+        return FatalError(f"Kafka refuses: {text}; grant what `topics acls` prints")
     if error.txn_requires_abort():
         return RetryError(text)
     if error.fatal() or ending or not error.retriable():

@@ -45,7 +45,8 @@ class KafkaParkedLog:
             client_options(
                 self._settings.kafka,
                 client_id=self._name,
-                group_id=self._name,
+                # It never joins; a name of its own would need a permission of its own.
+                group_id=self._settings.group,
                 enable_auto_commit=False,
                 enable_partition_eof=True,
                 auto_offset_reset="earliest",

@@ -70,7 +70,8 @@ class KafkaRestorer:
             | client_options(
                 settings.kafka,
                 client_id=name,
-                group_id=name,
+                # It never joins; a name of its own would need a permission of its own.
+                group_id=settings.group,
                 enable_auto_commit=False,
                 enable_partition_eof=True,
                 auto_offset_reset="earliest",

@@ -16,6 +16,7 @@ from worker.config import Settings
 from worker.errors import ConfigError, DoubtError, FatalError, FencedError, RetryError, StuckError
 from worker.kafka.client import client, client_options
 from worker.kafka.faults import producer_fault
+from worker.kafka.permissions import HINT, refusal
 from worker.kafka.statistics import ClientStatistics
 from worker.model.record import OutRecord, StateRow
 from worker.model.topic import TopicNames
@@ -79,6 +80,9 @@ class KafkaSink:
         try:
             _within(self._call_s, producer.init_transactions)
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                missing = refusal("Write", "TransactionalId", str(self._options["transactional.id"]))
+                raise ConfigError(f"Kafka does not allow {missing}: {HINT}") from None
             fault = producer_fault(error)
             if isinstance(fault, FatalError):
                 raise ConfigError(str(fault)) from None

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import ConfigResource, NewTopic
 
 from worker.config import KafkaSettings, TopicSettings
 from worker.errors import ConfigError
-from worker.kafka.client import client, client_options
+from worker.kafka.acls import Acl
+from worker.kafka.contact import Contact
+from worker.kafka.permissions import insist_on
 from worker.model.topic import TopicNames
 from worker.model.value import value
 from worker.packaged import packaged
@@ -80,22 +82,26 @@ class Topics:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-worker-admin"))
+        self._contact = Contact(kafka, "thread-history-worker-admin")
+        self._admin = self._contact.admin
 
     def partitions(self) -> dict[str, int]:
         """Return the partition count of every topic there is.
 
         Raises:
-            ConfigError: no broker answered in time.
+            ConfigError: no broker answered in time, or they do not trust us, or we not them.
         """
-        try:
-            metadata = self._admin.list_topics(timeout=self._kafka.start_timeout_s)
-        except KafkaException as error:
-            raise ConfigError(
-                f"no broker answered at {self._kafka.bootstrap_servers} within {self._kafka.start_timeout_s:g} s "
-                f"({error.args[0].str()}); start Kafka or set --bootstrap-servers / THW_KAFKA__BOOTSTRAP_SERVERS"
-            ) from None
-        return {name: len(found.partitions) for name, found in metadata.topics.items() if found.error is None}
+        topics = self._contact.metadata().topics
+        return {name: len(found.partitions) for name, found in topics.items() if found.error is None}
+
+    def insist_on(self, acls: Iterable[Acl]) -> None:
+        """See that we may do what we are about to.
+
+        Raises:
+            ConfigError: something is not allowed, or no broker answered.
+        """
+        self._contact.metadata()
+        insist_on(self._admin, acls)
 
     def create(self, topics: Iterable[Topic], settings: TopicSettings) -> list[str]:
         """Make the topics that are missing; leave the others as they are.

@@ -305,6 +305,28 @@ def postgres_shown(settings: Settings) -> "ShownTables":
     return ShownTables(session, tables)
 
 
+def postgres_pending(settings: Settings) -> int:
+    """Return how many migrations the tables of a PostgreSQL store lack; nothing is changed.
+
+    Raises:
+        ConfigError: no database answers, or a newer release has been at it.
+    """
+    session, _ = _postgres(settings, "sink.dsn")
+    session.wait(settings.kafka.start_timeout_s)
+    from worker.postgres.migrations import pending  # noqa: PLC0415 (an extra)
+
+    return pending(session)
+
+
+def insist_on_registry(settings: Settings) -> None:
+    """See that the schema registry would take the projections' schemas; nothing is registered.
+
+    Raises:
+        ConfigError: it would not, or does not answer.
+    """
+    encoding.insist_on_registry(settings, projections(settings), topic_names(settings).projections)
+
+
 def _postgres(settings: Settings, what: str) -> "tuple[Session, dict[str, Table]]":
     """Return a session with the database, and the table of each topic.
 

@@ -5,7 +5,20 @@ import sys
 
 import typer
 
-from worker.commands import config, dead_letters, demo, inspect, publish, rebuild, replay, run, sink, topics, verify
+from worker.commands import (
+    config,
+    dead_letters,
+    demo,
+    doctor,
+    inspect,
+    publish,
+    rebuild,
+    replay,
+    run,
+    sink,
+    topics,
+    verify,
+)
 from worker.commands.options import err
 from worker.commands.version import versions
 from worker.errors import ConfigError, SupersededError, WorkerError
@@ -19,6 +32,7 @@ app = typer.Typer(
     help="Keeps the turns and items of Codex threads derived from their rollout logs, on Kafka, exactly once.",
 )
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("run")(run.run)
 app.command("publish")(publish.publish)
 app.command("replay")(replay.replay)

@@ -36,9 +36,26 @@ def encoder(settings: Settings, installed: Iterable[Projection], topics: Mapping
     schemas = {projection.name: _insisted(projection) for projection in installed}
     if settings.encoding == "avro":
         return single_objects(schemas)
-    subjects = {name: f"{topics[name]}-value" for name in schemas}
-    ids = _registry(settings).ids({subjects[name]: found.text for name, found in schemas.items()})
-    return confluent_framed(schemas, {name: ids[subject] for name, subject in subjects.items()})
+    ids = _registry(settings).ids({_subject(topics[name]): found.text for name, found in schemas.items()})
+    return confluent_framed(schemas, {name: ids[_subject(topics[name])] for name in schemas})
+
+
+def insist_on_registry(settings: Settings, installed: Iterable[Projection], topics: Mapping[str, str]) -> None:
+    """See that the registry answers and would take the projections' schemas; nothing is registered.
+
+    Args:
+        installed: as for `encoder`.
+        topics: as for `encoder`.
+
+    Raises:
+        ConfigError: as `encoder`.
+    """
+    texts = {_subject(topics[found.name]): _insisted(found).text for found in installed}
+    _registry(settings).insist_on_fit(texts)
+
+
+def _subject(topic: str) -> str:
+    return f"{topic}-value"
 
 
 def value_decoder(settings: Settings, known: Iterable[Projection]) -> Callable[[bytes], Any]:

@@ -7,7 +7,7 @@ from worker import __version__
 from worker.codec import rows
 from worker.kafka.client import library_version
 from worker.model.mutation import REDUCER_VERSION, SCHEMA_VERSION
-from worker.store import disk
+from worker.store.format import FORMAT as STORE_FORMAT
 
 
 def versions() -> str:
@@ -16,7 +16,7 @@ def versions() -> str:
     lines = [
         f"thread-history-worker {__version__}",
         f"{client}, Python {platform.python_version()}",
-        f"state rows format {rows.FORMAT[0]}, store on disk format {disk.FORMAT}",
+        f"state rows format {rows.FORMAT[0]}, store on disk format {STORE_FORMAT}",
         f"schemas version {SCHEMA_VERSION}, reducer version {REDUCER_VERSION}",
     ]
     return "\n".join(lines)

@@ -45,6 +45,14 @@ class GroupProgress:
         Raises:
             RetryError: no answer in time.
         """
+        return {partition: offset or 0 for partition, offset in self.offsets().items()}
+
+    def offsets(self) -> dict[int, int | None]:
+        """Return the group's committed offsets, None where there is none.
+
+        Raises:
+            RetryError: no answer in time.
+        """
         try:
             found = self._member.committed([Place(*place) for place in self._places], _CALL_S)
         except KafkaException as error:
@@ -52,7 +60,7 @@ class GroupProgress:
         for place in found:
             if place.error is not None:
                 raise RetryError(place.error.str())
-        return {place.partition: max(place.offset, 0) for place in found}
+        return {place.partition: place.offset if place.offset >= 0 else None for place in found}
 
     def ends(self) -> dict[int, int]:
         """Return where each partition of the topic ends now.

@@ -67,3 +67,48 @@ def _learn_leaders(admin: AdminClient, places: Iterable[Place]) -> None:
     for topic in {place.topic for place in places}:
         with contextlib.suppress(KafkaException):
             admin.list_topics(topic, timeout=_LEARN_S)
+
+
+def lost_offset(group: str, place: tuple[str, int], offset: int, begin: int, end: int) -> str | None:
+    """Return how a committed offset is not in its topic any more, None when it is.
+
+    Args:
+        begin: the first offset that the topic still holds.
+    """
+    if begin <= offset <= end:
+        return None
+    what = f"{begin - offset} records were removed unread" if offset < begin else "the topic was made anew"
+    topic, partition = place
+    return f"{topic}[{partition}] holds offsets {begin} to {end}, group {group} is at {offset}: {what}"
+
+
+def lost_changelog(changelog: str, partition: int, committed: int | None, stored: int, end: int) -> str | None:
+    """Return how a changelog does not hold what was committed with it, None when it does.
+
+    Args:
+        committed: the input offset that the group has committed.
+        stored: the changelog offset of the state on disk, 0 without one.
+    """
+    if stored <= end and not (committed and end == 0):
+        return None
+    return (
+        f"the changelog {changelog}[{partition}] ends at {end}, and there must be more of it (the input is committed "
+        f"up to {committed}, the state on disk up to {stored}): it was deleted or made anew. Restore the topic; or let "
+        "a new group derive everything again (another --group), then switch to it"
+    )
+
+
+def lost_group_offset(changelog: str, partition: int) -> str:
+    """Return how it is told that a partition has state and its group knows of no input."""
+    return (
+        f"the group has no committed offset for input partition {partition}, and its state in {changelog} is of "
+        "records it has read: its offsets expired, or the input topic was made anew"
+    )
+
+
+# What to do then.
+LOST_GROUP_OFFSET_REMEDY = (
+    "Set the offset with kafka-consumer-groups --reset-offsets; or start with --on-lost-offset skip (on_lost_offset) "
+    "to go on at the topic's beginning, where lines that come again count once if they state their ordinal; or let a "
+    "new group derive everything again (another --group)"
+)

@@ -55,6 +55,42 @@ class Registry:
         deadline = self._clock.now() + self._settings.start_timeout_s
         return {subject: self._id(subject, text, deadline) for subject, text in schemas.items()}
 
+    def insist_on_fit(self, schemas: Mapping[str, str]) -> None:
+        """See that the registry would take schemas; nothing is registered.
+
+        Args:
+            schemas: as for `ids`.
+
+        Raises:
+            ConfigError: it would not, or does not answer.
+        """
+        for subject, text in schemas.items():
+            schema = Schema(text, "AVRO")
+            try:
+                fits = self._asked(lambda client: self._fits(client, subject, schema))  # noqa: B023 (called at once)
+            except UnreachableError as error:
+                raise ConfigError(
+                    f"the schema registry at {self._settings.url} does not answer ({error}); start it, correct "
+                    "registry.url, or set encoding to avro, which needs none"
+                ) from None
+            except SchemaRegistryError as error:
+                raise ConfigError(self._remedy(subject, error)) from None
+            if not fits:
+                raise ConfigError(
+                    f"the schema registry at {self._settings.url} finds the schema of subject {subject} incompatible "
+                    "with what is registered under it: see schemas/README.md"
+                )
+
+    def _fits(self, client: SchemaRegistryClient, subject: str, schema: Schema) -> bool:
+        if not self._settings.auto_register:
+            return client.lookup_schema(subject, schema).schema_id is not None
+        try:
+            return client.test_compatibility(subject, schema)
+        except SchemaRegistryError as error:
+            if error.http_status_code == _NOT_FOUND:  # a subject that is new takes anything
+                return True
+            raise
+
     def _id(self, subject: str, text: str, deadline: float) -> int:
         schema = Schema(text, "AVRO")
         while True:

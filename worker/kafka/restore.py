@@ -13,7 +13,13 @@ from worker.config import Settings
 from worker.errors import FatalError, RetryError
 from worker.kafka.client import READ_AHEAD, client, client_options
 from worker.kafka.faults import consumer_fault
-from worker.kafka.offsets import begin_offsets, end_offsets
+from worker.kafka.offsets import (
+    LOST_GROUP_OFFSET_REMEDY,
+    begin_offsets,
+    end_offsets,
+    lost_changelog,
+    lost_group_offset,
+)
 from worker.kafka.records import take
 from worker.kafka.statistics import statistics_options
 from worker.model.record import StateRow
@@ -128,16 +134,9 @@ class KafkaRestorer:
         """
         if next(iter(store.scan(b"")), None) is None:
             return
-        told = (
-            f"the group has no committed offset for input partition {number}, and its state in {self._changelog} is of "
-            "records it has read: its offsets expired, or the input topic was made anew"
-        )
+        told = lost_group_offset(self._changelog, number)
         if self._on_lost_offset == "fail":
-            raise FatalError(
-                f"{told}. Set the offset with kafka-consumer-groups --reset-offsets; or start with --on-lost-offset "
-                "skip (on_lost_offset) to go on at the topic's beginning, where lines that come again count once if "
-                "they state their ordinal; or let a new group derive everything again (another --group)"
-            )
+            raise FatalError(f"{told}. {LOST_GROUP_OFFSET_REMEDY}")
         log.warning("input offset lost, skipping", extra={"partition": number, "told": told})
 
     def _aim(self) -> None:
@@ -178,12 +177,9 @@ class KafkaRestorer:
             FatalError: the changelog does not hold what was committed with it.
         """
         found = self._partitions[number]
-        if found.position > end or (committed and end == 0):
-            raise FatalError(
-                f"the changelog {self._changelog}[{number}] ends at {end}, and there must be more of it (the input is "
-                f"committed up to {committed}, the state on disk up to {found.position}): it was deleted or made anew. "
-                "Restore the topic; or let a new group derive everything again (another --group), then switch to it"
-            )
+        told = lost_changelog(self._changelog, number, committed, found.position, end)
+        if told is not None:
+            raise FatalError(told)
         if 0 < found.position < begin:
             found.store.condemn(f"the changelog begins at {begin}, after its offset {found.position}")
             found.position = found.store.changelog_offset

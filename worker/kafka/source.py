@@ -14,7 +14,7 @@ from worker.config import Settings
 from worker.errors import FatalError, FencedError, RetryError, SupersededError
 from worker.kafka.client import client, client_options, member_options
 from worker.kafka.faults import OFFSET_GONE, consumer_fault
-from worker.kafka.offsets import begin_offsets, end_offsets
+from worker.kafka.offsets import begin_offsets, end_offsets, lost_offset
 from worker.kafka.records import in_record, take
 from worker.kafka.statistics import statistics_options
 from worker.model.record import InRecord
@@ -181,10 +181,11 @@ class KafkaSource:
         Raises:
             FatalError: it is gone and nobody said what to do.
         """
-        if offset is None or begin <= offset <= end:
+        if offset is None:
+            return None
+        told = lost_offset(self._group, (self._topic, partition), offset, begin, end)
+        if told is None:
             return offset
-        what = f"{begin - offset} records were removed unread" if offset < begin else "the topic was made anew"
-        told = f"{self._topic}[{partition}] holds offsets {begin} to {end}, group {self._group} is at {offset}: {what}"
         if self._on_lost_offset == "fail":
             raise FatalError(
                 f"{told}. Restore them, or start with --on-lost-offset skip (on_lost_offset) to go on at offset "

@@ -177,6 +177,14 @@ class Topics:
             raise ConfigError(_missing(name).remedy)
         return int(self._configs([name])[name]["max.message.bytes"])
 
+    def least_replicas(self, names: list[str]) -> dict[str, int]:
+        """Return how many replicas must be in sync for a write, by topic.
+
+        Raises:
+            ConfigError: no broker answered, or it does not let us look.
+        """
+        return {name: int(found["min.insync.replicas"]) for name, found in self._configs(names).items()}
+
     def delete_retention_s(self, name: str) -> float:
         """Return how long a topic keeps its null rows for readers that were away, in seconds.
 

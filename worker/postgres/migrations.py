@@ -45,15 +45,32 @@ def migrate(session: Session) -> list[int]:
             return []
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         version = _version(connection)
-        if version > known[-1].version:
-            raise ConfigError(
-                f"the tables have version {version}, this release knows {known[-1].version}: run the newer release "
-                "that made them"
-            )
+        _refuse_newer(version, known)
         new = [migration for migration in known if migration.version > version]
         for migration in new:
             _apply(connection, migration)
         return [migration.version for migration in new]
+
+
+def pending(session: Session) -> int:
+    """Return how many migrations the tables lack; nothing is applied.
+
+    Raises:
+        ConfigError: a newer release has been at these tables.
+    """
+    known = migrations()
+    with session.transaction() as connection:
+        version = _version(connection)
+    _refuse_newer(version, known)
+    return sum(migration.version > version for migration in known)
+
+
+def _refuse_newer(version: int, known: list[Migration]) -> None:
+    if version > known[-1].version:
+        raise ConfigError(
+            f"the tables have version {version}, this release knows {known[-1].version}: run the newer release that "
+            "made them"
+        )
 
 
 def _version(connection: Connection) -> int:

@@ -21,12 +21,12 @@ from zlib import crc32
 
 import lmdb
 
-from worker.errors import ConfigError, FatalError, RetryError
+from worker.errors import FatalError, RetryError
 from worker.model.record import StateRow
+from worker.store.format import FORMAT, refuse_newer
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
 # LMDB takes keys of up to 511 bytes. A longer row key is cut and closed by a digest; 0xFF is in no UTF-8 text.
 _KEY_BYTES_MAX = 480
 _KEY_BYTES_KEPT = 400
@@ -121,11 +121,7 @@ class DiskStore:
         if written is None:
             self._write_identity()
             return ""
-        if int(written) > FORMAT:
-            raise ConfigError(
-                f"{self._folder} has store format {int(written)}, this release reads up to {FORMAT}: run the release "
-                "that wrote it or a newer one, or remove the folder to have it rebuilt from the changelog"
-            )
+        refuse_newer(self._folder, written)
         if self._fact(b"changelog") != self._changelog:
             return "it belongs to another changelog topic"
         if self._fact(b"offset") is None:

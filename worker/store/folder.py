@@ -1,5 +1,6 @@
 """The folder that holds the stores of one worker's partitions."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -7,6 +8,9 @@ from pathlib import Path
 
 from worker.errors import ConfigError
 from worker.store.disk import DiskStore
+from worker.store.format import insist_on_format
+
+_LOCK = "lock"
 
 
 class StateFolder:
@@ -33,19 +37,12 @@ class StateFolder:
         self._wall = wall
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise ConfigError(
-                f"store.folder {path} cannot be used ({error.strerror}): name one this process may write to"
-            ) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            raise _unusable(path, error) from None
+        if not _taken(self._lock):
             os.close(self._lock)
-            raise ConfigError(
-                f"store.folder {path} is in use by another process: give each worker a folder of its own "
-                "(store.folder, or another instance name)"
-            ) from None
+            raise ConfigError(in_use(path))
 
     def open(self, partition: int) -> DiskStore:
         """Open a partition's store.
@@ -75,3 +72,46 @@ class StateFolder:
     def close(self) -> None:
         """Let another process use the folder."""
         os.close(self._lock)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"store.folder {path} cannot be used ({error.strerror}): name one this process may write to")
+
+
+def in_use(path: Path) -> str:
+    """Return how it is told that another process uses a folder."""
+    return (
+        f"store.folder {path} is in use by another process: give each worker a folder of its own (store.folder, or "
+        "another instance name)"
+    )
+
+
+def examine(path: Path) -> bool:
+    """Look at a folder, which need not be there, without changing it; return whether a process uses it now.
+
+    Raises:
+        ConfigError: it cannot be written to, or a store in it was written in a newer format or cannot be read.
+    """
+    try:
+        there = next(place for place in (path, *path.parents) if place.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            raise PermissionError(errno.EACCES, f"{there} is no folder that this process may write to")
+        for store in sorted(path.glob("*/data.mdb")):
+            insist_on_format(store.parent)
+        if not (path / _LOCK).exists():
+            return False
+        lock = os.open(path / _LOCK, os.O_RDWR)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    try:
+        return not _taken(lock)
+    finally:
+        os.close(lock)

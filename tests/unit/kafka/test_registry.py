@@ -150,6 +150,31 @@ def test_the_time_for_the_start_is_one_for_all_subjects() -> None:
     assert clock.slept == 4
 
 
+@pytest.mark.parametrize(
+    ("answer", "auto_register", "told"),
+    [
+        ((200, {"is_compatible": True}), True, None),
+        ((200, {"is_compatible": False}), True, "schema of subject a-value incompatible"),
+        ((404, {"error_code": 40401, "message": "no subject"}), True, None),
+        ((404, {"error_code": 40401, "message": "no subject"}), False, "register the file from schemas/ there"),
+        ((401, {"error_code": 40101, "message": "no"}), True, "check registry.username"),
+        ((503, {"error_code": 503, "message": "busy"}), True, "does not answer"),
+    ],
+)
+def test_whether_schemas_fit_is_asked_without_registering_any(
+    stub: Stub, answer: Answer, auto_register: bool, told: str | None
+) -> None:
+    stub.answers.append(answer)
+    asked = registry(stub.url, auto_register=auto_register)
+
+    if told is None:
+        asked.insist_on_fit({"a-value": '"int"'})
+    else:
+        with pytest.raises(ConfigError, match=told):
+            asked.insist_on_fit({"a-value": '"int"'})
+    assert [path for verb, path, _ in stub.asked if path.partition("?")[0].endswith("a-value/versions")] == []
+
+
 def test_a_schema_is_found_by_its_id(stub: Stub) -> None:
     stub.answers.append((200, {"schema": '"int"'}))
 

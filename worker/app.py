@@ -22,6 +22,7 @@ from worker.kafka.topics import Topics, definition, insist, wanted
 from worker.model.mutation import SCHEMA_VERSION
 from worker.model.record import InRecord
 from worker.model.topic import TopicNames
+from worker.model.value import value
 from worker.pipeline import Pipeline
 from worker.projections.projection import Latest, Projection
 from worker.projections.table import PROJECTIONS
@@ -39,11 +40,12 @@ from worker.runtime.sinking import Sinking
 from worker.runtime.status import Status
 from worker.runtime.task import PartitionTask
 from worker.runtime.threads import Budget, Threads
-from worker.runtime.watch import Watch
+from worker.runtime.watch import Sample
 from worker.runtime.worker import Worker
 from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
 from worker.telemetry.definition import Role
+from worker.telemetry.health import Limits
 from worker.telemetry.service import Service
 
 if TYPE_CHECKING:
@@ -147,6 +149,25 @@ class NothingParked:
         return [], None
 
 
+@value
+class Shared:
+    """What the tasks of a process share.
+
+    Attributes:
+        budget: of the threads they hold in memory.
+        sample: of the records that are timed; None times none.
+    """
+
+    appends: Appends
+    budget: Budget
+    sample: Sample | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Shared":
+        """Return something new to share."""
+        return cls(appends(settings), Budget(settings.store.cache_bytes))
+
+
 def task_maker(
     settings: Settings,
     *,
@@ -154,8 +175,7 @@ def task_maker(
     open_store: Callable[[int], StateStore] = lambda _partition: MemoryStore(),
     parked: ParkedLog | None = None,
     values: Encoder | None = None,
-    shared: Appends | None = None,
-    watch: Watch | None = None,
+    shared: Shared | None = None,
 ) -> Callable[[int], PartitionTask]:
     """Return what makes a partition's task; all tasks share one decoder and one tally.
 
@@ -164,20 +184,19 @@ def task_maker(
         open_store: opens a partition's store; by default an empty one in memory.
         parked: the topic of parked records.
         values: makes the values of mutations; by default as the settings say.
-        shared: what all tasks fold with; by default one of their own.
-        watch: of the records that are timed; None times none.
+        shared: what all tasks of a process share; by default something new.
     """
     names, clock = topic_names(settings), Clock()
-    shared = shared or appends(settings)
+    shared = shared or Shared.of(settings)
     values = values or encoder(settings)
-    parked_log, budget = parked or NothingParked(), Budget(settings.store.cache_bytes)
+    parked_log = parked or NothingParked()
 
     def new_task(partition: int) -> PartitionTask:
         store = open_store(partition)
         facts = Facts(store)
         return PartitionTask(
             store=store,
-            threads=Threads(store, budget),
+            threads=Threads(store, shared.budget),
             facts=facts,
             placement=Placement(partition, partitions, facts),
             parking=Parking(
@@ -189,10 +208,10 @@ def task_maker(
             ),
             erasure=Erasure(store, projections(settings), names.projections),
             topics=names,
-            appends=shared,
+            appends=shared.appends,
             encoder=values,
             wall=clock.wall,
-            watch=watch,
+            watch=shared.sample,
         )
 
     return new_task
@@ -214,16 +233,26 @@ def telemetry(settings: Settings, role: Role, status: Status) -> Service | None:
     Raises:
         ConfigError: the port cannot be had.
     """
-    port = settings.telemetry.port
-    if port is None:
+    ours, names = settings.telemetry, topic_names(settings)
+    if ours.port is None:
         return None
-    names = topic_names(settings)
-    topics = [names.input] if role == "worker" else sorted(names.projections.values())
-    service = Service(role, status, topics, {"projection": settings.projections})
-    service.meter.set("build_info", 1, __version__, library_version(), str(SCHEMA_VERSION))
+    versions = {
+        "version": __version__,
+        "librdkafka": library_version(),
+        "schema_version": str(SCHEMA_VERSION),
+    }
+    service = Service(
+        role,
+        status,
+        Limits(ours.stuck_after_s, ours.restore_within_s),
+        topics=[names.input] if role == "worker" else sorted(names.projections.values()),
+        values={"projection": settings.projections},
+        facts={**versions, "group": settings.group, "member": settings.member},
+    )
+    service.meter.set("build_info", 1, *versions.values())
     interval = f"{settings.loop.commit_interval_s:g}s"
     service.meter.set("config_info", 1, "exactly_once", "cooperative-sticky", interval)
-    service.serve(settings.telemetry.host, port)
+    service.serve(ours)
     return service
 
 
@@ -251,8 +280,8 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
         wall=clock.wall,
     )
     folder.check()
-    shared = appends(settings)
-    report = Report(status, meter, names.input, shared.tally)
+    shared = Shared.of(settings)
+    report = Report(status, meter, names.input, shared.appends.tally, shared.budget)
     source, sink = KafkaSource(settings, names.input, meter), KafkaSink(settings, names, report)
     partitions = topics.partitions()[names.input]
     if meter.on:
@@ -279,8 +308,7 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
             open_store=folder.open,
             parked=KafkaParkedLog(settings, names.parked, clock),
             values=values,
-            shared=shared,
-            watch=report.sample if meter.on else None,
+            shared=Shared(shared.appends, shared.budget, report.sample) if meter.on else shared,
         ),
         clock=clock,
         batch_records_max=loop.batch_records_max,

@@ -163,6 +163,12 @@ class TelemetrySettings(Part):
     port: int | None = Field(
         None, ge=0, le=65_535, description="the port; 0 takes any that is free. No default: without one, none is opened"
     )
+    stuck_after_s: float = Field(
+        120.0, gt=0, description="a partition with work that stands still so long is stuck: /livez fails, seconds"
+    )
+    restore_within_s: float = Field(
+        600.0, gt=0, description="a partition that takes longer to restore lets /readyz fail, seconds"
+    )
 
 
 class Settings(BaseSettings):

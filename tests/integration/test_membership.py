@@ -10,6 +10,7 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import NewPartitions
 
 from tests.integration.harness import TIMERS, Deployment, WorkerProcess, interleaved, until, vector_threads
+from tests.integration.watching import get, value
 from worker.localbroker.cluster import LocalCluster
 
 pytestmark = pytest.mark.integration
@@ -50,15 +51,19 @@ def test_a_zombie_publishes_nothing_more_and_takes_its_place_again(deployment: D
 
 def test_a_second_process_of_one_name_supersedes_the_first_which_says_so(deployment: Deployment) -> None:
     lines = list(interleaved(vector_threads()))
-    first = deployment.start()
+    first = deployment.start(TELEMETRY__PORT=0)
     _runs(first)
     deployment.publish(lines[: len(lines) // 2])
     second = deployment.start(STORE__FOLDER=deployment.state("second"))
+    until(lambda: get(first, "/readyz")[0] == 503, 60, "it is not ready while it looks for its successor", first)
+    live, readiness = get(first, "/livez")[0], get(first, "/readyz")[1]
+    lost, owned = value(first, "rollout_rebalances_total", kind="lost"), value(first, "rollout_assigned_partitions")
     code = first.wait(30)
     deployment.publish(lines[len(lines) // 2 :])
     deployment.until_through()
 
-    assert code == 0
+    assert (code, live, lost, owned) == (0, 200, 1, 0)
+    assert "failed output: fenced" in readiness
     assert "superseded: another process joined the group under this worker's name" in first.said()
     assert second.alive()
     assert "fenced" not in second.said()

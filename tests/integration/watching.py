@@ -5,6 +5,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.integration.harness import WorkerProcess, until
 
 
@@ -28,3 +30,10 @@ def get(process: WorkerProcess, path: str) -> tuple[int, str]:
 def status(process: WorkerProcess) -> Any:
     """Return what /status tells."""
     return json.loads(get(process, "/status")[1])
+
+
+def value(process: WorkerProcess, name: str, **labels: str) -> float:
+    """Return the sum of a metric's series with these labels; 0 when there is none."""
+    families = text_string_to_metric_families(get(process, "/metrics")[1])
+    samples = [sample for family in families for sample in family.samples]
+    return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())

@@ -112,6 +112,10 @@ class Parking:
         self._facts.put(MARKS, thread.id, mark)
         log.error("thread parked", extra={"partition": self._partition, **mark})
 
+    def count(self) -> int:
+        """Return how many threads are parked."""
+        return sum(1 for _ in self._facts.under(MARKS))
+
     def keep_parked(self, thread: Thread, offset: int) -> None:
         """Leave a thread parked, from an offset of the parked topic on."""
         thread.header.parked_from = offset

@@ -27,11 +27,28 @@ class StateStore(Protocol):
     def apply(self, rows: Iterable[StateRow], changelog_offset: int) -> None:
         """Write rows (None deletes) and the changelog offset, both or neither."""
 
+    def size(self) -> tuple[int, int]:
+        """Return how many rows there are, and what they take, in bytes."""
+
     def condemn(self, why: str) -> None:
         """Have everything in the store thrown away before it is used again."""
 
     def close(self) -> None:
         """Release what the store holds."""
+
+
+@value
+class Size:
+    """How much there is of a partition.
+
+    Attributes:
+        rows: of its store; `store_bytes`: what they take.
+        parked: threads that are parked.
+    """
+
+    rows: int
+    store_bytes: int
+    parked: int
 
 
 @value
@@ -90,6 +107,9 @@ class Task(Protocol):
 
     def forget(self) -> None:
         """Drop everything since the last checkpoint: the transaction was aborted."""
+
+    def size(self) -> Size:
+        """Return how much there is."""
 
     def close(self) -> None:
         """Release what the task holds: its partition is another's now."""

@@ -1,17 +1,22 @@
 """What the loop tells of itself: how things stand to a status, and how much it did to a meter."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from worker.model.record import InRecord
 from worker.runtime.append import Tally
 from worker.runtime.clock import Clock
-from worker.runtime.ports import Meter
+from worker.runtime.ports import Meter, Task
 from worker.runtime.status import Phase, Standing, Status
-from worker.runtime.watch import Watch
+from worker.runtime.threads import Budget
+from worker.runtime.watch import Sample, Watch
 
 # Metric names are those of worker/telemetry/definitions.py, without prefix and suffix.
 _FLUSH_S = 1.0
+# How often what is there is counted: rows, bytes, parked threads.
+_SIZE_S = 5.0
+# Clocks of producers may run ahead of ours by so much.
+_AHEAD_MS = 1_000
 _SHARED = ("decode", "reduce", "encode")
 # The metric of each thing that is tallied.
 _COUNTED = {
@@ -54,6 +59,7 @@ class Report:
     Args:
         topic: the input topic.
         tally: what tasks counted since the last commit; it counts once the transaction is committed.
+        budget: of the threads in memory.
 
     Attributes:
         watch: the loop's time; its owner says which stage has just ended.
@@ -61,18 +67,25 @@ class Report:
     """
 
     def __init__(
-        self, status: Status | None = None, meter: Meter = SILENCE, topic: str = "", tally: Tally | None = None
+        self,
+        status: Status | None = None,
+        meter: Meter = SILENCE,
+        topic: str = "",
+        tally: Tally | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.status = status = status or Status(Clock())
         self.meter = meter
         self.watch = Watch()
-        self.sample = Watch()
+        self.sample = Sample()
+        self._budget = budget or Budget(0)
         self._topic = topic
         self._tally: Tally = Counter() if tally is None else tally
         self._shares = dict.fromkeys(_SHARED, 0.0)
         self._stamps: list[int] = []
         self._begun_at: float | None = None
         self._flushed_at = status.clock.now()
+        self._sized_at = -_SIZE_S
 
     def _place(self, partition: int) -> tuple[str, int]:
         return (self._topic, partition)
@@ -103,6 +116,8 @@ class Report:
         """Hand the times over; what was spent folding is shared out as the looked-at records shared theirs."""
         for stage, took_s in self.sample.take().items():
             self._shares[stage] += took_s
+        self.meter.observe_all("reduce_duration_seconds", self.sample.reduced)
+        self.sample.reduced = []
         whole = sum(self._shares.values())
         for stage, took_s in self.watch.take().items():
             if stage != "fold":
@@ -116,6 +131,24 @@ class Report:
             self.meter.add("consumer_paused_seconds", since_s, "retry")
         elif any(found.phase == "restoring" for found in self.status.partitions.values()):
             self.meter.add("consumer_paused_seconds", since_s, "restore")
+
+    def size(self, tasks: Iterable[Task]) -> None:
+        """Count what is there, if it is time to."""
+        now = self.status.clock.now()
+        if not self.meter.on or now - self._sized_at < _SIZE_S:
+            return
+        self._sized_at = now
+        sizes = [task.size() for task in tasks]
+        meter, budget = self.meter, self._budget
+        meter.set("parked_threads", sum(size.parked for size in sizes))
+        meter.set("state_entries", sum(size.rows for size in sizes), "disk")
+        meter.set("state_bytes", sum(size.store_bytes for size in sizes), "disk")
+        meter.set("state_entries", budget.threads, "memory")
+        meter.set("state_bytes", budget.used, "memory")
+        meter.add("state_lookups", budget.hits, "hit")
+        meter.add("state_lookups", budget.misses, "miss")
+        meter.add("state_evictions", budget.evicted, "size")
+        budget.hits = budget.misses = budget.evicted = 0
 
     def waited(self, reason: str) -> None:
         """The loop stood still, reading nothing."""
@@ -150,10 +183,10 @@ class Report:
         self.meter.observe("commit_duration_seconds", took_s)
         self.meter.add("transactions", 1, "committed")
         self.meter.observe("transaction_duration_seconds", now - (self._begun_at or now), "committed")
-        if self._stamps:
-            self.meter.observe_all(
-                "record_age_at_commit_seconds", [(wall_ms - stamp) / 1000 for stamp in self._stamps], self._topic
-            )
+        ages = [max(0.0, wall_ms - stamp) / 1000 for stamp in self._stamps]
+        self.meter.observe_all("record_age_at_commit_seconds", ages, self._topic)
+        ahead = sum(stamp > wall_ms + _AHEAD_MS for stamp in self._stamps)
+        self.meter.add("kafka_errors", ahead, "consumer", "future_timestamp")
         last_ms = max(self._stamps, default=None)
         for partition, position in positions.items():
             self._moved(partition, position, now, last_ms)

@@ -24,7 +24,7 @@ class Standing:
         pending: records were read that no commit has passed.
         head_ms: timestamp of the first of them, or of the last record before them when none was read yet.
         end: where what is committed of the topic ended when it was last looked at.
-        moved_at: when a commit last moved it, or it was last seen to have nothing to do.
+        moved_at: when a commit last moved it, or it last had nothing to do as far as was seen.
         behind_at: since when it has something to do, None if nothing.
         remaining: changelog offsets still to be restored.
     """
@@ -121,8 +121,8 @@ class Status:
         following = self._next(place, found)
         end = found.end
         lag = None if end is None or following is None else max(0, end - following)
-        if lag:
-            found.behind_at = found.behind_at or now
+        if lag and found.behind_at is None:
+            found.behind_at = found.moved_at = now
         elif lag == 0:
             found.behind_at, found.moved_at = None, now
         return Seen(

@@ -15,9 +15,9 @@ from worker.runtime.facts import Facts
 from worker.runtime.headers import THREAD_ID_BYTES_MAX, UNPARK, null_headers, set_aside, stated, thread_id_of
 from worker.runtime.parking import BEHIND, Fault, Parking
 from worker.runtime.placement import Placement
-from worker.runtime.ports import Folded, StateStore
+from worker.runtime.ports import Folded, Size, StateStore
 from worker.runtime.threads import Threads
-from worker.runtime.watch import Watch
+from worker.runtime.watch import Sample
 
 _Out = list[OutRecord]
 # What a mutation's key and value may take: the topics' max.message.bytes (deploy/topics.toml) less room for headers and
@@ -52,7 +52,7 @@ class PartitionTask:
         appends: Appends,
         encoder: Encoder,
         wall: Callable[[], float],
-        watch: Watch | None = None,
+        watch: Sample | None = None,
     ) -> None:
         self.store = store
         self._threads = threads
@@ -256,6 +256,11 @@ class PartitionTask:
         self._threads.forget()
         self._facts.settle()
         self._placement.forget()
+
+    def size(self) -> Size:
+        """Return how much there is; see `Task`."""
+        rows, store_bytes = self.store.size()
+        return Size(rows, store_bytes, self._parking.count())
 
     def close(self) -> None:
         """Release what is held in memory, and the store."""

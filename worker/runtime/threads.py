@@ -23,11 +23,16 @@ class Budget:
 
     Attributes:
         used: what they take.
+        threads: how many there are.
+        hits: threads that were asked for and decoded already; `misses`: those that were not. Whoever reads them may
+            clear them, and `evicted`: threads dropped to keep the bound.
     """
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
         self.used = 0
+        self.threads = 0
+        self.hits = self.misses = self.evicted = 0
 
 
 class Threads:
@@ -56,7 +61,10 @@ class Threads:
         thread = self._threads.get(thread_id)
         if thread is None:
             thread = self._threads[thread_id] = Thread(thread_id, partial(self._load, thread_id, encoded(thread_id)))
+            self._budget.misses += 1
+            self._budget.threads += 1
         else:
+            self._budget.hits += 1
             self._threads.move_to_end(thread_id)
         self._touched[thread_id] = thread
         return thread
@@ -100,8 +108,8 @@ class Threads:
             self._count(thread)
         self._touched.clear()
         while self._budget.used > self._budget.bytes_max and self._threads:
-            thread_id, _ = self._threads.popitem(last=False)
-            self._uncount(thread_id)
+            self.drop(next(iter(self._threads)))
+            self._budget.evicted += 1
 
     def _count(self, thread: Thread) -> None:
         size = _THREAD_BYTES + thread.rows() * _ROW_BYTES + self._payloads.get(thread.id, 0)
@@ -130,6 +138,7 @@ class Threads:
     def drop(self, thread_id: str) -> None:
         """Drop a thread from memory."""
         if self._threads.pop(thread_id, None) is not None:
+            self._budget.threads -= 1
             self._uncount(thread_id)
 
     def close(self) -> None:

@@ -31,3 +31,22 @@ class Watch:
         """Return the totals, and begin new ones."""
         taken, self.seconds = self.seconds, defaultdict(float)
         return taken
+
+
+class Sample(Watch):
+    """The way of some records.
+
+    Attributes:
+        reduced: how long each reduction took, in seconds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduced: list[float] = []
+
+    def lap(self, stage: str) -> float:
+        """Add the time since the last call to a stage, and return it, in seconds."""
+        took_s = super().lap(stage)
+        if stage == "reduce":
+            self.reduced.append(took_s)
+        return took_s

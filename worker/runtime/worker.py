@@ -147,6 +147,7 @@ class Worker:
     def _polled(self, wait_s: float) -> Mapping[int, Sequence[InRecord]]:
         self._watch.lap("rebalance")
         self._report.polling()
+        self._report.size(self._tasks.values())
         found = self._source.poll(self._batch_records_max, wait_s)
         self._watch.lap("poll" if found else "idle")
         return found

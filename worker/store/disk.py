@@ -160,6 +160,13 @@ class DiskStore:
             self._rebuild(why)
         return self._offset
 
+    def size(self) -> tuple[int, int]:
+        """Return how many rows there are, and the bytes of the pages they are on."""
+        with self._env.begin(db=self._rows) as reading:
+            told = reading.stat(self._rows)
+        pages = told["branch_pages"] + told["leaf_pages"] + told["overflow_pages"]
+        return told["entries"], pages * told["psize"]
+
     def condemn(self, why: str) -> None:
         """Have the store thrown away before it is used again."""
         self._condemned = why

@@ -35,6 +35,10 @@ class MemoryStore:
                 self._rows[row.key] = row.value
         self._changelog_offset = changelog_offset
 
+    def size(self) -> tuple[int, int]:
+        """Return how many rows there are, and their bytes."""
+        return len(self._rows), sum(len(key) + len(found) for key, found in self._rows.items())
+
     def condemn(self, _why: str) -> None:
         """Forget all rows and begin again."""
         self._rows.clear()

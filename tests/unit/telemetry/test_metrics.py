@@ -11,6 +11,7 @@ from worker.runtime.append import UNKNOWN_NAMES_MAX
 from worker.runtime.status import Status
 from worker.telemetry.definition import OPEN
 from worker.telemetry.definitions import AGES_S, METRICS
+from worker.telemetry.health import Limits
 from worker.telemetry.service import Service
 
 TOPIC = "codex.rollout-items"
@@ -21,7 +22,8 @@ UNKNOWN_USUAL = 10
 
 
 def service(status: Status) -> Service:
-    return Service("worker", status, [TOPIC], {"projection": list(known_projections())})
+    values = {"projection": list(known_projections())}
+    return Service("worker", status, Limits(120, 600), topics=[TOPIC], values=values, facts={})
 
 
 def samples(made: Service) -> Iterator[tuple[str, dict[str, str], float]]:

@@ -12,6 +12,7 @@ from typing import Literal
 from worker import app
 from worker.config import Settings
 from worker.errors import ConfigError, RetryError, WorkerError
+from worker.kafka.acls import acls
 from worker.kafka.examination import Examination
 from worker.kafka.group import GroupProgress
 from worker.kafka.offsets import LOST_GROUP_OFFSET_REMEDY, lost_changelog, lost_group_offset, lost_offset
@@ -98,6 +99,11 @@ class Patient:
 def _broker(patient: Patient) -> str:
     count = len(patient.topics.partitions())
     return f"{patient.settings.kafka.bootstrap_servers} answers and shows {count} topics"
+
+
+def _rights(patient: Patient) -> str:
+    patient.topics.insist_on(acls("worker", patient.settings, patient.names))
+    return "topics and group may be used as a worker must; whether its transactions may, only a start tells"
 
 
 def _topics(patient: Patient) -> str:
@@ -246,6 +252,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Patient], str]], ...] = (
     ("broker", (), _broker),
     ("timers", ("broker",), _limits),
     ("topics", ("broker",), _topics),
+    ("rights", ("topics",), _rights),
     ("replicas", ("topics",), _replicas),
     ("registry", (), _registry),
     ("input offsets", ("topics",), _offsets),

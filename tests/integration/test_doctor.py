@@ -48,7 +48,7 @@ def insist_on_one_fault(found: tuple[int, Told], check: str, *words: str) -> Non
     assert code == 2
     assert list(failed) == [check], failed
     assert [word for word in words if word not in failed[check]] == [], failed[check]
-    assert len(told) >= 13
+    assert len(told) >= 14
 
 
 def test_nothing_is_wrong_with_a_sound_worker_before_and_while_it_runs(deployment: Deployment) -> None:
@@ -72,7 +72,16 @@ def test_nothing_is_wrong_with_a_sound_worker_before_and_while_it_runs(deploymen
         ({"PROJECTIONS": '["none"]'}, "settings", ["projections", "none not known"]),
         ({"KAFKA__BOOTSTRAP_SERVERS": NOWHERE}, "broker", [NOWHERE]),
         ({"KAFKA__OPTIONS": '{"no.such": 1}'}, "broker", ["kafka.options", "no.such"]),
-        ({"KAFKA__SECURITY__PROTOCOL": "ssl"}, "broker", ["Kafka"]),
+        (
+            {
+                "KAFKA__SECURITY__PROTOCOL": "sasl_plaintext",
+                "KAFKA__SECURITY__USERNAME": "u",
+                "KAFKA__SECURITY__PASSWORD": "hidden",
+            },
+            "broker",
+            ["kafka.security.protocol"],
+        ),
+        ({"KAFKA__SECURITY__PROTOCOL": "ssl"}, "broker", ["kafka.security.protocol"]),
         (
             {"KAFKA__SESSION_TIMEOUT_MS": 1_900_000, "KAFKA__MAX_POLL_INTERVAL_MS": 2_000_000},
             "timers",

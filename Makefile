@@ -10,7 +10,7 @@ COMPOSE_GO := v2.16.2
 KUSTOMIZE := v5.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint types imports unit golden integration bench bench-small bench-sink chaos soak figures generated lock tools clean
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-small bench-sink chaos soak figures generated lock audit tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,11 @@ $(TOOLS)/compose-$(COMPOSE_GO): | $(BIN)/python
 $(TOOLS)/kustomize-$(KUSTOMIZE): | $(BIN)/python
 	GOBIN=$(abspath $(TOOLS)/new) go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE)
 	mv $(TOOLS)/new/kustomize $@ && ln -sf $(@F) $(TOOLS)/kustomize
+
+audit: $(RUN) ## Known weaknesses of what is installed; asks an advisory database, so not part of `test`
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
 
 clean: ## Remove what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -107,6 +107,14 @@ def test_every_message_of_the_log_is_explained() -> None:
     assert [message for message in logged() if not any(map(message.startswith, explained))] == []
 
 
+def test_the_tests_that_stand_for_security_are_there() -> None:
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    cited = re.findall(r"`((?:unit|integration)/[\w/]+)`", page)
+
+    assert len(cited) > 10
+    assert [name for name in cited if not (ROOT / "tests" / f"{name}.py").exists()] == []
+
+
 def test_the_reader_in_the_docs_is_python() -> None:
     (code,) = re.findall(r"```python\n(.+?)```", DOWNSTREAM.read_text("utf-8"), re.DOTALL)
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from worker.commands.options import (
     ServersOption,
     err,
     out,
+    plain,
     print_json,
     settings,
 )
@@ -90,11 +90,11 @@ def list_(
     for mark in marks:
         since = datetime.fromtimestamp(mark["at"], UTC).isoformat(timespec="seconds")
         records = str(behind[mark["thread_id"]])
-        table.add_row(escape(mark["thread_id"]), since, mark["reason"], escape(mark["error"]), records)
+        table.add_row(plain(mark["thread_id"]), since, mark["reason"], plain(mark["error"]), records)
     out.print(table if marks else "No thread is parked.")
     table = Table("reason", "what", "records", title="Dead letters", box=box.SIMPLE_HEAD)
     for (reason, error), count in letters.most_common():
-        table.add_row(reason, escape(error), str(count))
+        table.add_row(reason, plain(error), str(count))
     out.print(table if letters else "There are no dead letters.")
 
 
@@ -131,7 +131,7 @@ def show(
     for record in records:
         row = _described(record, appends)
         place = f"{row['topic']}\\[{row['partition']}]@{row['offset']}"
-        cells = [escape(str(row[name])) for name in ("thread", "reason", "error", "value")]
+        cells = [plain(str(row[name])) for name in ("thread", "reason", "error", "value")]
         table.add_row(place, *cells)
     out.print(table if records else "There is nothing.")
 
@@ -159,7 +159,7 @@ def replay(
     if thread not in {mark["thread_id"] for mark in parked_threads(found)} or not parked:
         raise ConfigError(f"thread {thread} is not parked; `thread-history-worker dead-letters list` tells which are")
     send_unpark(found.kafka, names.input, parked[-1].partition, key)
-    out.print(f"Asked the worker of partition {parked[-1].partition} to take thread {escape(thread)} up again.")
+    out.print(f"Asked the worker of partition {parked[-1].partition} to take thread {plain(thread)} up again.")
 
 
 def _head(record: InRecord, name: str) -> str:

@@ -8,12 +8,22 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from worker.config import Settings, load
 
 # Tables and JSON go to standard output, everything that is said beside them to standard error.
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
+
+
+# What a terminal would do and not show; line feeds and tabs are laid out.
+_CONTROLS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
+
+def plain(text: str) -> str:
+    """Return a text from a record as markup that shows it: nothing in it moves the cursor, or is taken for markup."""
+    return escape(text.translate(_CONTROLS))
 
 
 class Output(StrEnum):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -26,6 +25,7 @@ from worker.commands.options import (
     ServersOption,
     err,
     out,
+    plain,
     print_json,
     settings,
 )
@@ -180,7 +180,7 @@ def _print_table(shown: list[Difference], summary: dict[str, Any]) -> None:
         table = Table("what", "topic", "row", "sequence", "wanted", box=box.SIMPLE_HEAD)
         for one in shown:
             sequences = ("" if number is None else str(number) for number in (one.found_sequence, one.wanted_sequence))
-            table.add_row(one.kind, one.topic, escape(one.key), *sequences)
+            table.add_row(one.kind, one.topic, plain(one.key), *sequences)
         out.print(table)
         if total > len(shown):
             out.print(f"… and {total - len(shown)} more")

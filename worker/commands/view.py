@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from worker.commands.options import plain
 
 _TEXT_MAX = 100
 _STATUS_STYLES = {
@@ -72,24 +73,24 @@ def styled(status: str | None) -> str:
     if not status:
         return ""
     style = _STATUS_STYLES.get(status, "default")
-    return f"[{style}]{escape(status)}[/{style}]"
+    return f"[{style}]{plain(status)}[/{style}]"
 
 
 def turns_table(title: str, turns: Iterable[Any]) -> Table:
     """Return a thread as a table: a row for each turn, and below it one for each of its items."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("turn / item", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("what", ratio=1, overflow="ellipsis", no_wrap=True)
     for number, turn in enumerate(turns, 1):
         error = turn["error"]
-        what = f"[red]{escape(shortened(error['message']))}[/red]" if error else _took(turn["durationMs"])
+        what = f"[red]{plain(shortened(error['message']))}[/red]" if error else _took(turn["durationMs"])
         table.add_row(
-            f"[bold]{number}[/bold]", f"[bold]{escape(shortened(turn['id'], 36))}[/bold]", styled(turn["status"]), what
+            f"[bold]{number}[/bold]", f"[bold]{plain(shortened(turn['id'], 36))}[/bold]", styled(turn["status"]), what
         )
         for position, item in enumerate(turn["items"]):
-            table.add_row(str(position), f"  {item['type']}", styled(item.get("status")), escape(item_text(item)))
+            table.add_row(str(position), f"  {item['type']}", styled(item.get("status")), plain(item_text(item)))
         table.add_section()
     return table
 
@@ -100,7 +101,7 @@ def _took(duration_ms: int | None) -> str:
 
 def mutations_table(title: str) -> Table:
     """Return an empty table of mutations; rows come from `mutation_row`."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
     for name, options in (("seq", {"justify": "right"}), ("projection", {}), ("kind", {}), ("key", {})):
         table.add_column(name, no_wrap=True, **options)  # type: ignore[arg-type]
     table.add_column("what", ratio=1, overflow="ellipsis", no_wrap=True)
@@ -113,8 +114,8 @@ def mutation_row(projection: str, key: str, value: Any) -> tuple[str, ...]:
     return (
         str(value["sequence"] if "sequence" in value else value["asOfSequence"]),
         projection,
-        escape(kind),
-        escape(key.partition("/")[2]),
+        plain(kind),
+        plain(key.partition("/")[2]),
         what,
     )
 
@@ -122,11 +123,11 @@ def mutation_row(projection: str, key: str, value: Any) -> tuple[str, ...]:
 _KINDS: dict[str, Callable[[Any], tuple[str, str]]] = {
     "thread_item": lambda value: (
         value["mutationKind"] + (" (open)" if value["isOpen"] else ""),
-        f"{value['itemType']}: {escape(item_text(value['materializedThreadItem']))}",
+        f"{value['itemType']}: {plain(item_text(value['materializedThreadItem']))}",
     ),
     "turn_summary": lambda value: ("removed" if value["removed"] else "changed", styled(value["mutation"]["status"])),
     "lifecycle": lambda value: (value["eventType"], ""),
-    "thread": lambda value: (value["kind"], escape(shortened(value["title"] or ""))),
+    "thread": lambda value: (value["kind"], plain(shortened(value["title"] or ""))),
 }
 
 
@@ -142,6 +143,6 @@ def thread_text(row: Any) -> str:
         f"{row['turns']} turns" + (f", {row['inheritedTurns']} inherited" if row["inheritedTurns"] else ""),
         items,
     ]
-    title = escape(shortened(row["name"] or row["title"] or "(no message)"))
-    lines = f"[bold]{escape(row['threadId'])}[/bold]  {title}", escape(" · ".join(part for part in about if part))
+    title = plain(shortened(row["name"] or row["title"] or "(no message)"))
+    lines = f"[bold]{plain(row['threadId'])}[/bold]  {title}", plain(" · ".join(part for part in about if part))
     return "\n  ".join(lines)

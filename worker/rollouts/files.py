@@ -17,7 +17,7 @@ _NAMED = "rollout-"
 SUFFIXES = (".jsonl", ".jsonl" + PACKED)
 _READ_BYTES = 1 << 20
 # Unpacking can blow a chunk up by four orders of magnitude: read little at a time.
-_READ_PACKED_BYTES = 1 << 12
+_READ_PACKED_BYTES = 1 << 9
 # No session_meta is larger; a longer line is not kept to be looked into.
 META_BYTES_MAX = 1 << 26
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)

@@ -36,8 +36,9 @@ class StateFolder:
         self._age_max_s = age_max_s
         self._wall = wall
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            # Conversations are in it: nobody else's to read.
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise _unusable(path, error) from None
         if not _taken(self._lock):

@@ -189,6 +189,13 @@ except FatalError as error:
     assert "make room or mend the disk and start again; nothing is lost" in done.stdout
 
 
+def test_the_folder_of_the_state_is_its_users_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "state"
+    StateFolder(path, changelog="c", bytes_max=1 << 26, age_max_s=DAY_S, wall=lambda: 0.0).close()
+
+    assert path.stat().st_mode & 0o777 == 0o700
+
+
 def test_two_processes_cannot_share_a_folder(tmp_path: Path) -> None:
     first = StateFolder(tmp_path, changelog="c", bytes_max=1 << 26, age_max_s=DAY_S, wall=lambda: 0.0)
     with pytest.raises(ConfigError, match="is in use by another process: give each worker a folder of its own"):

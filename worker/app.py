@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from worker import __version__, encoding
 from worker.codec.lines import LineDecoder
@@ -15,7 +15,6 @@ from worker.kafka.client import heartbeat_ms, library_version
 from worker.kafka.ends import EndsWatch
 from worker.kafka.parked import KafkaParkedLog
 from worker.kafka.restore import KafkaRestorer
-from worker.kafka.share import TopicShare
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource
 from worker.kafka.topics import Topics, definition, insist, wanted
@@ -36,7 +35,6 @@ from worker.runtime.parking import ParkedLog, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Meter, StateStore
 from worker.runtime.report import SILENCE, Report
-from worker.runtime.sinking import Sinking
 from worker.runtime.status import Status
 from worker.runtime.task import PartitionTask
 from worker.runtime.threads import Budget, Threads
@@ -45,13 +43,8 @@ from worker.runtime.worker import Worker
 from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
 from worker.telemetry.definition import Role
-from worker.telemetry.health import Limits
+from worker.telemetry.health import LOOP_S, SINK_LOOP_S, Limits
 from worker.telemetry.service import Service
-
-if TYPE_CHECKING:
-    from worker.postgres.session import Session
-    from worker.postgres.shown import ShownTables
-    from worker.postgres.tables import Table
 
 ENTRY_POINTS = "thread_history_worker.projections"
 
@@ -244,7 +237,7 @@ def telemetry(settings: Settings, role: Role, status: Status) -> Service | None:
     service = Service(
         role,
         status,
-        Limits(ours.stuck_after_s, ours.restore_within_s),
+        Limits(ours.stuck_after_s, ours.restore_within_s, LOOP_S if role == "worker" else SINK_LOOP_S),
         topics=[names.input] if role == "worker" else sorted(names.projections.values()),
         values={"projection": settings.projections},
         facts={**versions, "group": settings.group, "member": settings.member},
@@ -320,32 +313,6 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
     )
 
 
-def postgres_shown(settings: Settings) -> "ShownTables":
-    """Return what reads the tables of a PostgreSQL store.
-
-    Raises:
-        ConfigError: no database answers, or none is named.
-    """
-    session, tables = _postgres(settings, "verify --store postgres")
-    session.wait(settings.kafka.start_timeout_s)
-    from worker.postgres.shown import ShownTables  # noqa: PLC0415 (an extra)
-
-    return ShownTables(session, tables)
-
-
-def postgres_pending(settings: Settings) -> int:
-    """Return how many migrations the tables of a PostgreSQL store lack; nothing is changed.
-
-    Raises:
-        ConfigError: no database answers, or a newer release has been at it.
-    """
-    session, _ = _postgres(settings, "sink.dsn")
-    session.wait(settings.kafka.start_timeout_s)
-    from worker.postgres.migrations import pending  # noqa: PLC0415 (an extra)
-
-    return pending(session)
-
-
 def insist_on_registry(settings: Settings) -> None:
     """See that the schema registry would take the projections' schemas; nothing is registered.
 
@@ -353,60 +320,3 @@ def insist_on_registry(settings: Settings) -> None:
         ConfigError: it would not, or does not answer.
     """
     encoding.insist_on_registry(settings, projections(settings), topic_names(settings).projections)
-
-
-def _postgres(settings: Settings, what: str) -> "tuple[Session, dict[str, Table]]":
-    """Return a session with the database, and the table of each topic.
-
-    Args:
-        what: needs it.
-
-    Raises:
-        ConfigError: there is no driver, or no database is named.
-    """
-    try:
-        # An extra: only those who use it have the driver.
-        from worker.postgres.session import Session  # noqa: PLC0415
-        from worker.postgres.tables import TABLES  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            f"{what} needs PostgreSQL's driver ({error}): pip install 'thread-history-worker[postgres]'"
-        ) from None
-    dsn = settings.sink.secret("dsn")
-    if dsn is None:
-        raise ConfigError("sink.dsn: which database? Set THW_SINK__DSN=postgresql://user:password@host/database")
-    names = topic_names(settings).projections
-    tables = {topic: TABLES[name] for name, topic in names.items() if name in TABLES}
-    return Session(dsn, settings.sink.secret("password")), tables
-
-
-def postgres_sink(settings: Settings, *, reset: bool = False) -> Sinking:
-    """Return a sink into PostgreSQL that is ready to run; its tables are up to date.
-
-    Args:
-        reset: empty the tables, so that everything is read again.
-
-    Raises:
-        ConfigError: no broker or no database answers, a topic is missing, or the tables cannot be brought up to date.
-    """
-    session, tables = _postgres(settings, "sink postgres")
-    from worker.postgres import store  # noqa: PLC0415 (an extra)
-
-    sink, kafka = settings.sink, settings.kafka
-    into = store.PostgresTables(session, tables, value_decoder(settings))
-    into.open(kafka.start_timeout_s, reset=reset)
-    topics, group = Topics(kafka), sink.group or into.group()
-    named = settings.model_copy(update={"sink": sink.model_copy(update={"group": group})})
-    topics.insist_on(acls("sink", named, topic_names(settings)))
-    feed = TopicShare(kafka, group, list(tables), "thread-history-sink")
-    known = {topic: store.Topic(topics.identity(topic), topics.delete_retention_s(topic)) for topic in tables}
-    into.check(known, feed.ends(feed.places))
-    return Sinking(
-        feed,
-        into,
-        Clock(),
-        records_max=sink.batch_records_max,
-        bytes_max=sink.batch_bytes_max,
-        interval_s=sink.interval_s,
-        give_up_after_s=sink.give_up_after_s,
-    )

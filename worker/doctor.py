@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Literal
 
-from worker import app
+from worker import app, sinks
 from worker.config import Settings
 from worker.errors import ConfigError, RetryError, WorkerError
 from worker.kafka.acls import acls
@@ -240,7 +240,7 @@ def _port(patient: Patient) -> str:
 def _postgres(patient: Patient) -> str:
     if patient.settings.sink.secret("dsn") is None:
         raise SkippedError("sink.dsn is not set")
-    pending = app.postgres_pending(patient.settings)
+    pending = sinks.postgres_pending(patient.settings)
     return f"the database answers; {pending or 'no'} migrations are to be applied at the next start of the sink"
 
 

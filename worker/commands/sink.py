@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from worker import app as parts
+from worker import sinks
 from worker.commands.options import ConfigOption, PrefixOption, ServersOption, settings
 from worker.commands.service import until_stopped
 from worker.runtime.clock import Clock
+from worker.runtime.report import SILENCE
+from worker.runtime.status import Status
 from worker.telemetry.log import configure
 
 log = logging.getLogger(__name__)
@@ -73,7 +76,9 @@ def postgres(
         log_level=log_level,
     )
     configure(found.log_level, Clock().now)
-    sink = parts.postgres_sink(found, reset=reset)
+    status = Status(Clock())
+    service = parts.telemetry(found, "sink", status)
+    sink = sinks.postgres_sink(found, reset=reset, status=status, meter=service.meter if service else SILENCE)
 
     until_stopped(sink.stop)
     log.info("sink starts")

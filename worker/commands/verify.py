@@ -14,7 +14,7 @@ from rich import box
 from rich.progress import track
 from rich.table import Table
 
-from worker import app
+from worker import app, sinks
 from worker.commands.dead_letters import parked_threads
 from worker.commands.options import (
     ConfigOption,
@@ -120,7 +120,7 @@ def compared(
     topics = Topics(found.kafka)
     insist(topics.check(wanted(names)))
     count = topics.partitions()[names.input]
-    tables = None if store is None else app.postgres_shown(found)
+    tables = None if store is None else sinks.postgres_shown(found)
     verification = Verification(
         app.value_decoder(found),
         names.projections.values(),

@@ -13,7 +13,10 @@ from worker.kafka.client import client, client_options, member_options
 from worker.kafka.offsets import Offsets, end_offsets
 from worker.kafka.positions import Positions
 from worker.kafka.reader import places_of
+from worker.kafka.statistics import statistics_options
 from worker.model.record import InRecord
+from worker.runtime.ports import Meter
+from worker.runtime.report import SILENCE
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +33,24 @@ class TopicShare:
 
     Args:
         name: of this client, in the broker's logs.
+        meter: is told of rebalances, and what the client tells of itself.
 
     Raises:
         ConfigError: a topic is missing, or no broker answers.
     """
 
-    def __init__(self, kafka: KafkaSettings, group: str, topics: Sequence[str], name: str) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, group: str, topics: Sequence[str], name: str, meter: Meter = SILENCE
+    ) -> None:
+        self._meter = meter
         self._topics = topics
         self.places = places_of(kafka, topics)
         self._admin = client(AdminClient, client_options(kafka, client_id=name))
         session_ms = min(kafka.session_timeout_ms, _SESSION_TIMEOUT_MS_MAX)
         self._consumer = client(
             Consumer,
-            member_options(kafka, queued_kb=_QUEUED_KB, session_timeout_ms=session_ms, client_id=name, group_id=group),
+            member_options(kafka, queued_kb=_QUEUED_KB, session_timeout_ms=session_ms, client_id=name, group_id=group)
+            | statistics_options(meter, "consumer"),
         )
         self._positions = Positions({})
         # Assigned, and nobody has said yet from where to read.
@@ -51,7 +59,7 @@ class TopicShare:
     def subscribe(self) -> None:
         """Join the group."""
         self._consumer.subscribe(
-            list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
     def held(self) -> Collection[tuple[str, int]]:
@@ -111,9 +119,17 @@ class TopicShare:
         consumer.incremental_assign([Place(place.topic, place.partition, OFFSET_BEGINNING) for place in places])
         consumer.pause(places)
         self._held.update(_pairs(places))
+        self._meter.add("rebalances", 1, "assign")
         log.info("partitions assigned", extra={"partitions": _named(places)})
 
     def _on_revoke(self, consumer: Consumer, places: list[Place]) -> None:
+        self._drop(consumer, places, "revoke")
+
+    def _on_lost(self, consumer: Consumer, places: list[Place]) -> None:
+        self._drop(consumer, places, "lost")
+
+    def _drop(self, consumer: Consumer, places: list[Place], kind: str) -> None:
+        self._meter.add("rebalances", 1, kind)
         for pair in _pairs(places):
             self._positions.offsets.pop(pair, None)
             self._held.discard(pair)

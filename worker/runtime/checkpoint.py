@@ -7,9 +7,9 @@ dying between 2 and 3 leaves a store behind the changelog, whose tail is then re
 
 from collections.abc import Mapping, Sequence
 
-from worker.model.record import InRecord, OutRecord
+from worker.model.record import InRecord
 from worker.runtime.clock import Clock
-from worker.runtime.ports import Sink, Source, Task
+from worker.runtime.ports import Folded, Sink, Source, Task
 from worker.runtime.report import Report
 
 
@@ -51,7 +51,7 @@ class Checkpoint:
         self._bytes = 0
         self.records = 0
 
-    def add(self, partition: int, out: Sequence[OutRecord], records: Sequence[InRecord]) -> None:
+    def add(self, partition: int, folded: Folded, records: Sequence[InRecord]) -> None:
         """Put what became of input records into the transaction (step 1).
 
         Raises:
@@ -61,8 +61,11 @@ class Checkpoint:
             self._ends_at = self._clock.now() + self._interval_s
         self.records += len(records)
         self._bytes += sum(len(record.value) for record in records if record.value is not None)
-        self._report.added(partition, records)
-        self._sink.send(partition, out)
+        done = records
+        if folded.resume_at is not None:
+            done = [record for record in records if record.offset < folded.resume_at]
+        self._report.added(partition, done)
+        self._sink.send(partition, folded.out)
 
     def due_in_s(self) -> float | None:
         """Return the seconds until the transaction should end, at least 0; None when there is nothing in it."""

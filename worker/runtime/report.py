@@ -163,7 +163,7 @@ class Report:
         stamps = [record.timestamp_ms for record in records if record.timestamp_ms is not None]
         self._stamps += stamps
         standing = self._standing(partition)
-        if standing is not None and not standing.pending:
+        if records and standing is not None and not standing.pending:
             standing.pending = True
             standing.head_ms = stamps[0] if stamps else None
 

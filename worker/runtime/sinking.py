@@ -17,6 +17,7 @@ from worker.errors import FatalError, RetryError
 from worker.model.record import InRecord
 from worker.model.value import value
 from worker.runtime.clock import Backoff, Clock
+from worker.runtime.sink_report import SinkReport
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class Sinking:
         bytes_max: bytes of a transaction, at most, but for one batch of the client.
         interval_s: how long to gather after the first record, in seconds.
         give_up_after_s: how long failures may follow one another, in seconds.
+        report: is told what happens.
 
     Attributes:
         records: how many the store has taken.
@@ -122,6 +124,7 @@ class Sinking:
         bytes_max: int,
         interval_s: float,
         give_up_after_s: float,
+        report: SinkReport | None = None,
     ) -> None:
         self.records = 0
         self._feed = feed
@@ -131,6 +134,9 @@ class Sinking:
         self._bytes_max = bytes_max
         self._interval_s = interval_s
         self._give_up_after_s = give_up_after_s
+        self._told = report or SinkReport()
+        # When the store's transaction began that is under way.
+        self._began_at: float | None = None
         self._backoff = Backoff(_BACKOFF_FIRST_S, _BACKOFF_LONGEST_S)
         self._failing_since: float | None = None
         self._stopping = False
@@ -172,6 +178,7 @@ class Sinking:
             offsets = self._tables.offsets(held)
             self._stored |= offsets
             self._feed.start(offsets)
+        self._told.turn(self._feed.held(), {place: self._stored[place] for place in self._feed.positions()})
         wrote = self._write(self._gather())
         self._report()
         return wrote
@@ -206,18 +213,22 @@ class Sinking:
         count = sum(len(portion.records) for portion in batch.values())
         if not batch or (not count and self._clock.now() - self._written_at < _MARKERS_S):
             return False
+        began_at = self._began_at = self._clock.now()
         refused = self._tables.apply(batch)
-        self._written_at = self._clock.now()
+        self._written_at, self._began_at = self._clock.now(), None
         if refused:
+            self._told.refused()
             log.warning("another process writes these partitions", extra={"partitions": sorted(map(str, refused))})
             self._feed.hold(batch)
             return True
         self._stored |= {place: portion.end for place, portion in batch.items()}
         self.records += count
+        self._told.wrote({place: portion.records for place, portion in batch.items()}, self._written_at - began_at)
         self._succeeded()
         return True
 
     def _succeeded(self) -> None:
+        self._told.settled()
         self._failing_since = None
         self._backoff.succeeded()
 
@@ -233,6 +244,8 @@ class Sinking:
         """
         self._feed.hold(list(self._feed.positions()))
         now = self._clock.now()
+        self._told.failed(str(error), None if self._began_at is None else now - self._began_at)
+        self._began_at = None
         if self._failing_since is None:
             self._failing_since = now
         if now - self._failing_since > self._give_up_after_s:
@@ -245,6 +258,7 @@ class Sinking:
             extra={"error": str(error), "failures": self._backoff.failures, "wait_s": round(wait_s, 2)},
         )
         while not self._stopping and self._clock.now() < now + wait_s:
+            self._told.turn(self._feed.held(), {})
             self._feed.poll(1, _POLL_S)
 
     def _report(self) -> None:

@@ -133,7 +133,7 @@ class Worker:
         for partition, records in self._polled(wait_s).items():
             folded = self._tasks[partition].process(records)
             self._watch.lap("fold")
-            self._checkpoint.add(partition, folded.out, records)
+            self._checkpoint.add(partition, folded, records)
             self._watch.lap("produce")
             if folded.resume_at is not None:
                 self._source.start(partition, folded.resume_at)

@@ -79,7 +79,7 @@ _WORK = (
     _counter(_WORKER, "unknown", "Lines and items of kinds this release does not know.", kind=()),
     _counter(_WORKER, "truncated", "Items cut to item_bytes_max."),
     _counter(_WORKER, "ordinal_anomalies", "Lines whose ordinal is not the next one of their thread.",
-             kind=("repeat", "late", "conflict", "gap")),
+             kind=("repeated", "late", "conflict", "gap")),
     _counter(_WORKER, "misplaced_threads", "Threads on another partition than the default partitioner gives."),
     _gauge(_WORKER, "parked_threads", "Threads parked now, on the partitions of this process."),
 )  # fmt: skip

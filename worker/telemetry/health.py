@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from worker.model.value import value
 from worker.runtime.status import Place, Seen, Status
 
-# No call of the loop's takes longer.
+# No call of the loop's takes longer; a sink's may wait for a lock in its database.
 LOOP_S = 30.0
+SINK_LOOP_S = 60.0
 # How long ago a broker may have answered: it is asked every few seconds.
 BROKER_S = 20.0
 
@@ -24,10 +25,12 @@ class Limits:
     Attributes:
         stuck_after_s: a partition that has work may stand still, and so may the loop.
         restore_within_s: a partition may be restoring.
+        loop_s: the loop may be in one call.
     """
 
     stuck_after_s: float
     restore_within_s: float
+    loop_s: float = LOOP_S
 
 
 @value
@@ -52,7 +55,7 @@ def alive(status: Status, limits: Limits) -> Iterator[Check]:
         yield Check("loop", True, "starting")
         return
     ago_s = status.clock.now() - status.turned_at
-    yield Check("loop", ago_s <= min(LOOP_S, limits.stuck_after_s), f"came round {ago_s:.1f} s ago")
+    yield Check("loop", ago_s <= min(limits.loop_s, limits.stuck_after_s), f"came round {ago_s:.1f} s ago")
     for place, seen in sorted(status.seen().items()):
         yield _moving(place, seen, status.trouble, limits)
 

@@ -10,7 +10,7 @@ COMPOSE_GO := v2.16.2
 KUSTOMIZE := v5.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint types imports unit golden integration bench bench-small bench-sink chaos soak figures generated lock audit tools clean
+.PHONY: help demo test fmt lint types imports unit golden integration bench bench-small bench-sink chaos soak figures release generated lock audit tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ generated: $(DEV) ## Write anew what is made from something else: tables in docs
 	$(BIN)/python -m docs.settings --write
 	$(BIN)/python -m docs.metrics --write
 	$(BIN)/python -m deploy.generated --write
+
+release: $(DEV) ## Check that this commit can be released and make the files in dist/; TAG=1 tags it, TRY=1 goes on regardless
+	$(BIN)/python -m deploy.release $(if $(TAG),--tag) $(if $(TRY),--try)
 
 lock: | $(BIN)/python ## Write the lock files anew
 	$(BIN)/pip install --quiet uv

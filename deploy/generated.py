@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from deploy.grafana.dashboard import dashboard
+
 FOLDER = Path(__file__).parent
 _RULE = """\
 # Made from deploy/prometheus/rules.yml by `make generated`.
@@ -21,6 +23,7 @@ def prometheus_rule() -> str:
 
 
 FILES = {
+    FOLDER / "grafana" / "dashboards" / "thread-history-worker.json": dashboard,
     FOLDER / "kubernetes" / "components" / "monitoring" / "prometheusrule.yaml": prometheus_rule,
 }
 

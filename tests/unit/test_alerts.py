@@ -8,8 +8,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from deploy import generated
+from tests.promql import mistakes
 from tests.tools import ROOT, tool
-from worker.telemetry.definitions import METRICS
 
 FOLDER = ROOT / "deploy" / "prometheus"
 RULES: list[dict[str, Any]] = [
@@ -18,12 +18,6 @@ RULES: list[dict[str, Any]] = [
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 CASES = FOLDER / "tests"
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text("utf-8")
-
-
-# A metric and what is asked of its labels.
-SELECTOR = re.compile(r"(rollout_\w+?)(_bucket|_count|_sum)?(?:\{([^}]*)\})?(?![\w{:])")
-MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
-SCRAPED = {"job", "namespace", "instance"}
 
 
 def promtool(*arguments: object) -> None:
@@ -64,12 +58,17 @@ def test_the_runbook_has_no_alert_that_is_gone() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_a_rule_asks_for_what_a_worker_has(rule: dict[str, Any]) -> None:
-    for name, suffix, asked in SELECTOR.findall(rule["expr"]):
-        metric = METRICS[name]
-        assert (metric.kind == "histogram") == bool(suffix), name
-        for label, _, found in MATCHER.findall(asked):
-            values = {str(bound) for bound in metric.buckets} if label == "le" else metric.labels.get(label)
-            assert label in SCRAPED or found in (values or ()), f"{name}: {label}={found}"
+    assert list(mistakes(rule["expr"])) == []
+
+
+def test_the_look_for_mistakes_finds_them() -> None:
+    wrong = 'rate(rollout_gone_total[5m]) + rollout_commit_duration_seconds + rollout_state_bytes{tier="paper"}'
+
+    assert list(mistakes(wrong)) == [
+        "rollout_gone_total",
+        "rollout_commit_duration_seconds",
+        "rollout_state_bytes: tier=paper",
+    ]
 
 
 def test_what_is_made_from_other_files_is_as_these_say() -> None:

@@ -1,6 +1,7 @@
 """docker-compose.yml against the Compose Specification, the settings it names, and the broker's own reading of it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,41 @@ def test_the_brokers_image_understands_the_variables_of_the_broker(tmp_path: Pat
 
 def test_the_registry_is_the_one_the_tests_run_on() -> None:
     assert SERVICES["registry"]["image"] == f"apicurio/apicurio-registry:{registry.VERSION}"
+
+
+def mounted(service: str) -> dict[str, Path]:
+    """Return the project's folders by where a service's container has them."""
+    pairs = [volume.split(":")[:2] for volume in SERVICES[service]["volumes"] if volume.startswith("./")]
+    return {target: ROOT / source for source, target in pairs}
+
+
+def test_prometheus_scrapes_each_process_at_the_port_of_the_image() -> None:
+    file = mounted("prometheus")["/etc/prometheus"] / "prometheus.yml"
+    done = subprocess.run([tool("promtool"), "check", "config", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    jobs = yaml.safe_load(file.read_text("utf-8"))["scrape_configs"]
+    targets = {target for job in jobs for config in job["static_configs"] for target in config["targets"]}
+    (port,) = re.findall(r"^EXPOSE (\d+)$", (ROOT / "deploy" / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert targets == {f"{name}:{port}" for name in OURS if SERVICES[name].get("restart")}
+
+
+def test_grafana_finds_what_it_is_to_show() -> None:
+    folders = mounted("grafana")
+    (provider,) = yaml.safe_load(
+        (folders["/etc/grafana/provisioning"] / "dashboards" / "files.yml").read_text("utf-8")
+    )["providers"]
+    shown = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    place = provider["options"]["path"]
+
+    assert shown.startswith(f"{place}/")
+    assert (folders[place] / shown.removeprefix(f"{place}/")).is_file()
+    (source,) = yaml.safe_load(
+        (folders["/etc/grafana/provisioning"] / "datasources" / "prometheus.yml").read_text("utf-8")
+    )["datasources"]
+    assert source["url"].removeprefix("http://").partition(":")[0] in SERVICES
+
+
+@pytest.mark.parametrize("service", [name for name in OURS if not SERVICES[name].get("restart")])
+def test_what_ends_by_itself_has_no_health(service: str) -> None:
+    assert SERVICES[service]["healthcheck"] == {"disable": True}

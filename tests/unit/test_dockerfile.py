@@ -24,3 +24,11 @@ def test_the_image_copies_what_is_there_and_not_ignored() -> None:
 
     assert copied == kept
     assert [source for source in copied if not (ROOT / source).exists()] == []
+
+
+def test_health_is_asked_for_where_the_image_serves_it() -> None:
+    text = DOCKERFILE.read_text("utf-8")
+    (port,) = re.findall(r"^EXPOSE (\d+)$", text, re.MULTILINE)
+
+    assert f"THW_TELEMETRY__PORT={port}" in text
+    assert f"http://127.0.0.1:{port}/livez" in text

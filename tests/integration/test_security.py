@@ -151,6 +151,26 @@ def test_a_publisher_that_is_not_allowed_to_is_told(broker: SecuredBroker, deplo
     assert f"Kafka does not allow Write on Topic {NAME}.rollout-items" in " ".join(done.stderr.split())
 
 
+def test_with_exactly_what_is_printed_a_sink_fills_its_tables_with_secrets_from_files(
+    broker: SecuredBroker, deployment: Deployment, dsn: str, tmp_path: Path
+) -> None:
+    user, _, rest = dsn.removeprefix("postgresql://").partition("@")
+    name, _, secret = user.partition(":")
+    files = {"SINK__DSN_FILE": f"postgresql://{name}@{rest}\n", "SINK__PASSWORD_FILE": f"{secret}\n"}
+    for setting, text in files.items():
+        (tmp_path / setting).write_text(text)
+    by_file = {setting: tmp_path / setting for setting in files}
+    allowed(broker, deployment, "sink")
+    filled = deployment.command("sink", "postgres", "--once", **broker.by_password("sink") | by_file)
+    (tmp_path / "SINK__PASSWORD_FILE").write_text("guessed")
+    refused = deployment.command("sink", "postgres", "--once", **broker.by_password("sink") | by_file)
+
+    assert (filled.returncode, filled.stderr if filled.returncode else "") == (0, "")
+    assert refused.returncode == 2
+    assert "sink.password_file" in " ".join(refused.stderr.split())
+    assert not [one for one in (PASSWORD, secret, "guessed") if one in filled.stderr + refused.stderr]
+
+
 def test_a_certificate_lets_its_owner_in(broker: SecuredBroker, deployment: Deployment) -> None:
     assert deployment.names.input in Topics(settings(broker.by_certificate()).kafka).partitions()
 

@@ -10,6 +10,7 @@ import orjson
 
 from worker.codec.lines import Line, LineDecoder
 from worker.codec.mutations import JsonEncoder
+from worker.codec.rows import DEFAULT_FORMAT, row_encoder
 from worker.model.record import Headers, InRecord, OutRecord
 from worker.model.thread import Thread
 from worker.model.topic import TopicNames
@@ -22,6 +23,7 @@ from worker.replay import Replay
 from worker.runtime.append import Appends
 from worker.runtime.erasure import Erasure
 from worker.runtime.facts import Facts
+from worker.runtime.formats import RowFormats
 from worker.runtime.headers import restored
 from worker.runtime.parking import Parking
 from worker.runtime.placement import Placement
@@ -309,6 +311,7 @@ def task(
     parked_threads_max: int = 10,
     now: float = 0.0,
     projections: Sequence[Projection] = tuple(PROJECTIONS.values()),
+    row_format: int = DEFAULT_FORMAT,
 ) -> PartitionTask:
     """Return the task of a partition."""
     rows = store or MemoryStore()
@@ -316,11 +319,12 @@ def task(
     log = parked or Parked()
     return PartitionTask(
         store=rows,
-        threads=Threads(rows, Budget(cache_bytes)),
+        threads=Threads(rows, Budget(cache_bytes), row_encoder(row_format)),
         facts=facts,
+        formats=RowFormats(facts, row_format),
         placement=Placement(PARTITION, partitions, facts),
         parking=Parking(PARTITION, facts, log, threads_max=parked_threads_max, within_s=60.0),
-        erasure=Erasure(rows, projections, TOPICS.projections),
+        erasure=Erasure(rows, projections, TOPICS.projections, row_encoder(row_format)),
         topics=TOPICS,
         appends=Appends(DECODER, Pipeline(projections, redact=False)),
         encoder=JsonEncoder(),

@@ -8,6 +8,7 @@ from typing import Any
 from worker import __version__, encoding
 from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder
+from worker.codec.rows import row_encoder
 from worker.config import Settings
 from worker.errors import ConfigError
 from worker.kafka.acls import acls
@@ -31,6 +32,7 @@ from worker.runtime.checkpoint import Checkpoint
 from worker.runtime.clock import Clock
 from worker.runtime.erasure import Erasure
 from worker.runtime.facts import Facts
+from worker.runtime.formats import RowFormats
 from worker.runtime.parking import ParkedLog, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Meter, StateStore
@@ -182,15 +184,16 @@ def task_maker(
     names, clock = topic_names(settings), Clock()
     shared = shared or Shared.of(settings)
     values = values or encoder(settings)
-    parked_log = parked or NothingParked()
+    parked_log, encode_row = parked or NothingParked(), row_encoder(settings.store.row_format)
 
     def new_task(partition: int) -> PartitionTask:
         store = open_store(partition)
         facts = Facts(store)
         return PartitionTask(
             store=store,
-            threads=Threads(store, shared.budget),
+            threads=Threads(store, shared.budget, encode_row),
             facts=facts,
+            formats=RowFormats(facts, settings.store.row_format),
             placement=Placement(partition, partitions, facts),
             parking=Parking(
                 partition,
@@ -199,7 +202,7 @@ def task_maker(
                 threads_max=settings.parking.threads_max,
                 within_s=settings.parking.within_s,
             ),
-            erasure=Erasure(store, projections(settings), names.projections),
+            erasure=Erasure(store, projections(settings), names.projections, encode_row),
             topics=names,
             appends=shared.appends,
             encoder=values,

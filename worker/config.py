@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from worker.codec.rows import DEFAULT_FORMAT, FORMATS, known_formats
 from worker.connections import KafkaSecurity, Part, RegistrySettings, SinkDatabase, described
 from worker.errors import ConfigError
 
@@ -133,6 +134,16 @@ class StoreSettings(Part):
     cache_bytes: int = Field(
         134_217_728, ge=1 << 20, description="what decoded threads may take in memory, over all partitions, roughly"
     )
+    row_format: int = Field(
+        DEFAULT_FORMAT, description="how state rows are written; raise it when all workers of the group can read it"
+    )
+
+    @field_validator("row_format")
+    @classmethod
+    def _known(cls, version: int) -> int:
+        if version not in FORMATS:
+            raise ValueError(f"this release writes formats {known_formats()}")
+        return version
 
 
 class ParkingSettings(Part):

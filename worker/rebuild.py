@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Sequence
 
 from worker.audit import folded
-from worker.codec.rows import encode_row
+from worker.codec.rows import DEFAULT_FORMAT, encode_row
 from worker.model.mutation import encoded
 from worker.model.record import Headers, InRecord, OutRecord, StateRow
 from worker.model.thread import Header
 from worker.model.value import value
 from worker.runtime.facts import fact_key
+from worker.runtime.formats import format_row
 from worker.runtime.headers import null_headers, stated
 from worker.runtime.parking import MARKS
 from worker.runtime.ports import Task
@@ -49,6 +50,7 @@ def rebuilt(
     generation: int,
     new_task: Callable[[MemoryStore], Task],
     topics: Collection[str],
+    row_format: int = DEFAULT_FORMAT,
 ) -> Rebuilt:
     """Derive a thread again.
 
@@ -59,6 +61,7 @@ def rebuilt(
         generation: of the thread's new life; above every earlier one.
         new_task: makes a task over a store.
         topics: the mutation topics.
+        row_format: of state rows, that `new_task` writes.
     """
     key = encoded(thread_id)
     store = MemoryStore()
@@ -72,7 +75,7 @@ def rebuilt(
     rows = [StateRow(row, data) for row, data in store.scan(f"{key}/".encode())]
     kept = {row.key for row in rows}
     rows += [StateRow(row, None) for row in existing.state if row not in kept]
-    rows.append(StateRow(fact_key(MARKS, thread_id), None))
+    rows += [StateRow(fact_key(MARKS, thread_id), None), *format_row(row_format)]
     return Rebuilt(out, rows)
 
 

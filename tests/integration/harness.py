@@ -106,10 +106,10 @@ def _by_thread(records: Iterable[InRecord] | Iterable[OutRecord]) -> ByThread:
 class WorkerProcess:
     """A worker, or another long command, in a process of its own; its log is kept for a failing test to show."""
 
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+    def __init__(self, environment: dict[str, str], *arguments: str, release: str = "worker") -> None:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker", *(arguments or ["run"])], env=environment, stdout=self.log, stderr=self.log
+            [sys.executable, "-m", release, *(arguments or ["run"])], env=environment, stdout=self.log, stderr=self.log
         )
 
     @property
@@ -203,8 +203,16 @@ class Deployment:
 
     def start(self, instance: str = "0", **more: object) -> WorkerProcess:
         """Start a worker."""
+        return self._start("worker", instance, more)
+
+    def start_next(self, instance: str = "0", **more: object) -> WorkerProcess:
+        """Start a worker of the next release."""
+        return self._start("tests.next_release", instance, more)
+
+    def _start(self, release: str, instance: str, more: dict[str, object]) -> WorkerProcess:
         folder = Path(self._state.name) / instance
-        started = WorkerProcess(self.environment(**{"INSTANCE": instance, "STORE__FOLDER": folder} | more))
+        variables = self.environment(**{"INSTANCE": instance, "STORE__FOLDER": folder} | more)
+        started = WorkerProcess(variables, release=release)
         self._workers.append(started)
         return started
 

@@ -78,7 +78,7 @@ def test_the_version_names_formats_and_the_client() -> None:
     first, *more = run("--version").splitlines()
 
     assert first == f"thread-history-worker {__version__}"
-    assert all(word in " ".join(more) for word in ("librdkafka 2.", "state rows format", "store on disk", "schemas"))
+    assert all(word in " ".join(more) for word in ("librdkafka 2.", "state rows formats 1", "store on disk", "schemas"))
 
 
 def test_completion_can_be_installed_and_knows_the_commands() -> None:

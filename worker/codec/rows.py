@@ -1,6 +1,9 @@
 """State rows to bytes and back. Each value begins with the format's version; each kind of row has its own layout.
 
-Layouts (format 1), after the version byte: `h`, `u`, `i`, `xi`: a JSON array of the fields in the order of their
+A release reads the formats of `FORMATS` and writes the one that it is told to. Rows of several formats may lie side by
+side: each is read by its own version, and written anew in the one of the day (docs/decisions/0012).
+
+Layouts of format 1, after the version byte: `h`, `u`, `i`, `xi`: a JSON array of the fields in the order of their
 class; `xt`, `xo`: a decimal number; `p`: JSON; `d`: 32 slots of 8 bytes behind a bit mask of those in use.
 """
 
@@ -14,7 +17,9 @@ from worker.errors import FatalError
 from worker.model.mutation import row_key
 from worker.model.thread import Header, ItemRow, Place, Turn
 
-FORMAT = b"\x01"
+# What is written unless the settings say otherwise: a new format becomes the default one release after it can be read,
+# so that a release can always be rolled back to the one before.
+DEFAULT_FORMAT = 1
 
 
 def state_key(thread_id: str, row: str) -> bytes:
@@ -39,32 +44,50 @@ def _number(row: int) -> bytes:
 
 
 # By the first two characters of a row's key.
-_LAYOUTS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
-    "h": _array(Header),
-    "u/": _array(Turn),
-    "i/": _array(ItemRow),
-    "xi": _array(Place),
-    "xt": (_number, int),
-    "xo": (_number, int),
-    "d/": (bytes, bytearray),
-    "p/": (orjson.dumps, orjson.loads),
+Layouts = dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]]
+
+FORMATS: dict[int, Layouts] = {
+    1: {
+        "h": _array(Header),
+        "u/": _array(Turn),
+        "i/": _array(ItemRow),
+        "xi": _array(Place),
+        "xt": (_number, int),
+        "xo": (_number, int),
+        "d/": (bytes, bytearray),
+        "p/": (orjson.dumps, orjson.loads),
+    },
 }
 
 
-def encode_row(row: str, found: Any) -> bytes:
-    """Encode a row's value by the kind its key names."""
-    return FORMAT + _LAYOUTS[row[:2]][0](found)
+def row_encoder(version: int = DEFAULT_FORMAT) -> Callable[[str, Any], bytes]:
+    """Return what encodes a row's value by the kind its key names, in a format of `FORMATS`."""
+    layouts, prefix = FORMATS[version], bytes([version])
+
+    def encode(row: str, found: Any) -> bytes:
+        return prefix + layouts[row[:2]][0](found)
+
+    return encode
+
+
+encode_row = row_encoder()
 
 
 def decode_row(row: str, data: bytes) -> Any:
-    """Decode a row's value.
+    """Decode a row's value, in whatever format it was written.
 
     Raises:
-        FatalError: the row was written in a format this release does not read.
+        FatalError: this release does not read that format.
     """
-    if data[:1] != FORMAT:
+    layouts = FORMATS.get(data[0]) if data else None
+    if layouts is None:
         raise FatalError(
-            f"a state row has format {data[:1].hex() or 'nothing'}, this release reads {FORMAT.hex()}: "
-            "run the release that wrote it or a newer one"
+            f"a state row has format {data[0] if data else 'nothing'}, this release reads {known_formats()}: run the "
+            "release that wrote it or a newer one"
         )
-    return _LAYOUTS[row[:2]][1](data[1:])
+    return layouts[row[:2]][1](data[1:])
+
+
+def known_formats() -> str:
+    """Return the formats this release reads and writes, for people."""
+    return ", ".join(map(str, sorted(FORMATS)))

@@ -124,6 +124,7 @@ def _rebuild_part(found: Settings, names: TopicNames, progress: GroupProgress, t
                 generation=max(ends[partition], generations[thread_key] + 1),
                 new_task=new_task,
                 topics=names.projections.values(),
+                row_format=found.store.row_format,
             )
             _write(sink, partition, made, found.loop.budget_s)
     finally:

@@ -16,7 +16,7 @@ def versions() -> str:
     lines = [
         f"thread-history-worker {__version__}",
         f"{client}, Python {platform.python_version()}",
-        f"state rows format {rows.FORMAT[0]}, store on disk format {STORE_FORMAT}",
+        f"state rows formats {rows.known_formats()}, store on disk format {STORE_FORMAT}",
         f"schemas version {SCHEMA_VERSION}, reducer version {REDUCER_VERSION}",
     ]
     return "\n".join(lines)

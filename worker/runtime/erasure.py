@@ -3,8 +3,9 @@
 Nothing needs remembering between two steps: each deletes the state rows it has worked off, and the header goes last.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from worker.codec.rows import decode_row, encode_row, state_key
 from worker.model.mutation import row_key
@@ -38,12 +39,20 @@ class Erasure:
 
     Args:
         topics: the topic of each projection.
+        encode: encodes a row's value.
     """
 
-    def __init__(self, store: StateStore, projections: Sequence[Projection], topics: dict[str, str]) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        projections: Sequence[Projection],
+        topics: dict[str, str],
+        encode: Callable[[str, Any], bytes] = encode_row,
+    ) -> None:
         self._store = store
         self._projections = projections
         self._topics = topics
+        self._encode = encode
 
     def step(self, thread_id: str, headers: Headers) -> Step:
         """Null some more of a thread whose rows are all in the store.
@@ -96,5 +105,5 @@ class Erasure:
             step.out.append(OutRecord(topic, row, None, headers))
             header.lifecycle -= 1
         done = topic is None or not header.lifecycle
-        step.rows.append(StateRow(key, None if done else encode_row("h", header)))
+        step.rows.append(StateRow(key, None if done else self._encode("h", header)))
         return Step(step.out, step.rows, done)

@@ -5,10 +5,12 @@ from typing import Any
 
 import orjson
 
-from worker.codec.rows import FORMAT
 from worker.model.mutation import row_key
 from worker.model.record import StateRow
 from worker.runtime.ports import StateStore
+
+# Of these rows: the same for ever, since they tell a release of formats that it does not know.
+_FORMAT = b"\x01"
 
 
 class Facts:
@@ -22,12 +24,12 @@ class Facts:
         """Return a value, None if there is none."""
         key = fact_key(*name)
         data = self._changed[key] if key in self._changed else self._store.get(key)
-        return None if data is None else orjson.loads(data[len(FORMAT) :])
+        return None if data is None else orjson.loads(data[len(_FORMAT) :])
 
     def put(self, *name_and_value: Any) -> None:
         """Set a value, the last argument, under a name; None deletes it."""
         *name, found = name_and_value
-        self._changed[fact_key(*name)] = None if found is None else FORMAT + orjson.dumps(found)
+        self._changed[fact_key(*name)] = None if found is None else fact_value(found)
 
     def under(self, name: str) -> Iterator[Any]:
         """Yield all values whose name begins with a part."""
@@ -48,9 +50,14 @@ def values_under(name: str, rows: Iterable[tuple[bytes, bytes | None]]) -> Itera
     prefix = fact_key(name, "")
     for key, data in rows:
         if data is not None and key.startswith(prefix):
-            yield orjson.loads(data[len(FORMAT) :])
+            yield orjson.loads(data[len(_FORMAT) :])
 
 
 def fact_key(*name: str) -> bytes:
     """Return a fact's key in the store and the changelog."""
     return f"/{row_key(*name)}".encode()
+
+
+def fact_value(found: Any) -> bytes:
+    """Return a fact's value as it is stored."""
+    return _FORMAT + orjson.dumps(found)

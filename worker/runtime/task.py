@@ -12,6 +12,7 @@ from worker.model.topic import TopicNames
 from worker.runtime.append import Appends, OwnFaultError
 from worker.runtime.erasure import Erasure
 from worker.runtime.facts import Facts
+from worker.runtime.formats import RowFormats
 from worker.runtime.headers import THREAD_ID_BYTES_MAX, UNPARK, null_headers, set_aside, stated, thread_id_of
 from worker.runtime.parking import BEHIND, Fault, Parking
 from worker.runtime.placement import Placement
@@ -45,6 +46,7 @@ class PartitionTask:
         store: StateStore,
         threads: Threads,
         facts: Facts,
+        formats: RowFormats,
         placement: Placement,
         parking: Parking,
         erasure: Erasure,
@@ -57,6 +59,7 @@ class PartitionTask:
         self.store = store
         self._threads = threads
         self._facts = facts
+        self._formats = formats
         self._placement = placement
         self._parking = parking
         self._erasure = erasure
@@ -75,10 +78,12 @@ class PartitionTask:
 
     def begin(self) -> None:
         """Look at the restored store; see `Task`."""
+        self._formats.compare()
         self._placement.compare()
 
     def process(self, records: Sequence[InRecord]) -> Folded:
         """Fold records in order; stop before one that needs the changes so far to be committed first."""
+        self._formats.check()
         self._placement.check()
         out: _Out = []
         for start in range(0, len(records), _TIMED_OF):
@@ -255,6 +260,7 @@ class PartitionTask:
         self._rows, self._erased, self._parks = [], [], False
         self._threads.forget()
         self._facts.settle()
+        self._formats.forget()
         self._placement.forget()
 
     def size(self) -> Size:

@@ -1,7 +1,7 @@
 """A partition's threads: decoded in memory while they are hot, within a bound in bytes; all of them in the store."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -41,11 +41,13 @@ class Threads:
     Args:
         store: all rows as last committed.
         budget: shared by all partitions.
+        encode: encodes a row's value.
     """
 
-    def __init__(self, store: StateStore, budget: Budget) -> None:
+    def __init__(self, store: StateStore, budget: Budget, encode: Callable[[str, Any], bytes] = encode_row) -> None:
         self.store = store
         self._budget = budget
+        self._encode = encode
         # Least recently used first.
         self._threads: OrderedDict[str, Thread] = OrderedDict()
         self._touched: dict[str, Thread] = {}
@@ -93,7 +95,7 @@ class Threads:
         rows, key = [], thread.key
         payload = 0
         for row, found in thread.changes():
-            data = None if found is None else encode_row(row, found)
+            data = None if found is None else self._encode(row, found)
             if data is not None and row[0] == "i":
                 payload += len(data)
             rows.append(StateRow(f"{key}/{row}".encode(), data))

@@ -33,7 +33,7 @@ def machine() -> dict[str, Any]:
         "reducer_version": REDUCER_VERSION,
         "python": platform.python_version(),
         "kafka": KAFKA_VERSION,
-        "confluent-kafka": confluent_kafka.version()[0],
+        "confluent-kafka": _version("confluent-kafka"),
         "librdkafka": confluent_kafka.libversion()[0],
         **{name: _version(name) for name in PACKAGES},
     }

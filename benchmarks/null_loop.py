@@ -60,16 +60,19 @@ class Written:
     def __init__(self, settings: Settings, worker: TopicNames, own: TopicNames) -> None:
         renamed = dict(zip(worker.projections.values(), own.projections.values(), strict=True))
         inputs = Counter(record.partition for record in read_all(settings.kafka, [worker.input]))
-        outputs: dict[int, list[OutRecord]] = {number: [] for number in inputs}
+        # By topic, too: the worker writes to all of them all the time.
+        outputs: dict[tuple[int, str], list[OutRecord]] = {(at, topic): [] for at in inputs for topic in renamed}
         for record in read_all(settings.kafka, list(renamed)):
             out = OutRecord(renamed[record.topic], record.key, record.value, record.headers)
-            outputs[record.partition].append(out)
+            outputs[record.partition, record.topic].append(out)
         rows: dict[int, list[StateRow]] = {number: [] for number in inputs}
         for record in read_all(settings.kafka, [worker.changelog]):
             if record.partition in rows:
                 rows[record.partition].append(StateRow(record.key or b"", record.value))
         self.inputs = inputs.total()
-        self.outputs = {number: Share(outputs[number], count) for number, count in inputs.items()}
+        self.outputs = {
+            number: [Share(outputs[number, topic], count) for topic in renamed] for number, count in inputs.items()
+        }
         self.rows = {number: Share(rows[number], count) for number, count in inputs.items()}
 
 
@@ -94,7 +97,8 @@ class NullLoop:
             if counts and not consumed:
                 began = time.monotonic()
             for partition, count in counts.items():
-                self._sink.send(partition, self._written.outputs[partition].of(count))
+                for share in self._written.outputs[partition]:
+                    self._sink.send(partition, share.of(count))
             consumed.update(counts)
             left -= counts.total()
             if consumed and (left <= 0 or time.monotonic() - began >= self._loop.commit_interval_s):

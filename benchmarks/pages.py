@@ -5,6 +5,9 @@ from typing import Any
 
 Rows = Iterable[Iterable[object]]
 
+# A load average above this before the first measure means that others were at work.
+_QUIET = 0.8
+
 # Main figure: what it is, and where it should be.
 GOALS = {
     "null_ratio": ("worker by null loop, records/s", "at least 0.55"),
@@ -36,6 +39,17 @@ def _cell(value: object) -> str:
 def _headline(found: dict[str, Any]) -> str:
     rows = [(f"`{name}`", what, found.get(name), goal) for name, (what, goal) in GOALS.items()]
     return table(("figure", "what", "found", "goal"), rows)
+
+
+def _warning(found: dict[str, Any]) -> list[str]:
+    """Return what keeps the figures from being relied on."""
+    loads = [part["load_before"] for part in found.values() if isinstance(part, dict) and "load_before" in part]
+    warnings = []
+    if found["settings"]["scale"] != "full":
+        warnings.append("**A run of small scale, to see that all parts work: its figures mean little.**\n")
+    if loads and loads[0] > _QUIET:
+        warnings.append(f"**The machine was not quiet (load average {loads[0]} before the first measure).**\n")
+    return warnings
 
 
 def _machine(found: dict[str, Any]) -> str:
@@ -146,6 +160,30 @@ def _profile(part: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
+def _model(part: dict[str, Any]) -> str:
+    cost = part["cost"]
+    heads = (
+        "records/s", "worker processes", "partitions", "brokers", "broker processors", "disk, MB/s", "network, MB/s",
+        "input, TB a day", "bottleneck",
+    )  # fmt: skip
+    names = (
+        "records_per_s", "worker_processes", "partitions", "brokers", "broker_cores", "disk_mb_s", "network_mb_s",
+        "input_tb_per_day", "bottleneck",
+    )  # fmt: skip
+    return "\n".join(
+        [
+            "## Cost model\n",
+            (
+                "Computed, not measured: its assumptions are argued in [docs/performance.md](../docs/performance.md). "
+                f"Of a record it takes {cost['worker_us']} µs of a worker's processor and {cost['broker_us']} µs of a "
+                f"broker's; {cost['input_bytes']:.0f}, {cost['output_bytes']:.0f} and {cost['changelog_bytes']:.0f} "
+                "bytes of input, outputs and changelog in the log, compressed.\n"
+            ),
+            table(heads, [[row[name] for name in names] for row in part["rates"]]),
+        ]
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "loop": ("End to end", _loop),
     "peers": ("Beside other stream processors", _peers),
@@ -176,4 +214,6 @@ def markdown(found: dict[str, Any]) -> str:
         loads = f"load average before {part['load_before']}, after {part['load_after']}"
         parts.append(f"{part['at']}, {part['seconds']} s; {loads}.\n")
         parts.append(f"Failed: `{part['error']}`\n" if "error" in part else section(part))
+    if found.get("model"):
+        parts.append(_model(found["model"]))
     return "\n".join(parts)

@@ -8,13 +8,14 @@ from typing import Any
 Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT = 720, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 50, 55
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 40, 50, 55
 _COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df")
 _FONT = 'font-family="sans-serif" font-size="12"'
 # Frames narrower than this many pixels are left out.
 _FRAME_WIDTH_MIN = 2.0
 _FRAME_HEIGHT = 17
 _FLAME_WIDTH = 1_200
+_COMMON = 0.97
 
 
 def _svg(width: float, height: float, parts: Iterable[str]) -> str:
@@ -110,6 +111,9 @@ def flame(title: str, stacks: Mapping[tuple[str, ...], int]) -> str:
         for name in stack:
             frame = frame.called.setdefault(name, _Frame())
             frame.samples += samples
+    # Callers that nearly all have in common say nothing.
+    while len(root.called) and max(found.samples for found in root.called.values()) > _COMMON * root.samples:
+        root = max(root.called.values(), key=lambda found: found.samples)
     boxes: list[tuple[float, int, float, str, int]] = []
     _boxes(root, 0.0, 0, _FLAME_WIDTH / max(1, root.samples), boxes)
     depth = 1 + max((level for _, level, *_ in boxes), default=0)
@@ -118,10 +122,10 @@ def flame(title: str, stacks: Mapping[tuple[str, ...], int]) -> str:
     for x, level, width, name, samples in boxes:
         y = height - (level + 1) * _FRAME_HEIGHT
         share = f"{name}: {samples / root.samples:.1%}"
-        hue = 20 + sum(map(ord, name)) % 35
+        shade = 110 + sum(map(ord, name)) % 110
         shown = name[: int(width / 6.5)] if width > 30 else ""
         size = f'x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_FRAME_HEIGHT - 1}"'
-        box = f'<rect {size} fill="hsl({hue} 85% 68%)"/>'
+        box = f'<rect {size} fill="#ff{shade:02x}55"/>'
         label = _text(x + 3, y + 12, shown, "start", _SMALL) if shown else ""
         parts.append(f"<g><title>{escape(share)}</title>{box}{label}</g>")
     return _svg(_FLAME_WIDTH, height, parts)

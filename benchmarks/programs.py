@@ -167,24 +167,36 @@ class Run:
         )
 
 
-def drain(made: Bench, settings: Settings, programs: Sequence[Program], records: int, topic: str = "") -> list[Seen]:
+def drain(
+    made: Bench,
+    settings: Settings,
+    programs: Sequence[Program],
+    records: int,
+    topic: str = "",
+    *,
+    ready: bool = False,
+) -> list[Seen]:
     """Watch programs work until their group has consumed all records; return a look at each commit.
 
     Args:
         topic: their input, by default the group's own.
+        ready: they have started up before and begin now, at which the first look is taken.
 
     Raises:
         RuntimeError: one ended, or they took too long; the last line of its log is in the text.
     """
     progress = GroupProgress(settings.kafka, settings.group, topic or app.topic_names(settings).input, PARTITIONS)
     broker = made.cluster.nodes[0].pid
-    seen: list[Seen] = []
+
+    def look(lag: int) -> Seen:
+        return Seen(time.monotonic(), lag, sum(cpu_s(program.pid) for program in programs), cpu_s(broker))
+
+    seen = [look(records)] if ready else []
     deadline = time.monotonic() + ROUND_S
     while not seen or seen[-1].lag > 0:
         lag = _lag(progress)
         if lag is not None and lag < records and (not seen or lag != seen[-1].lag):
-            taken = sum(cpu_s(program.pid) for program in programs)
-            seen.append(Seen(time.monotonic(), lag, taken, cpu_s(broker)))
+            seen.append(look(lag))
             continue
         failed = [program for program in programs if program.failed()]
         if failed or time.monotonic() > deadline:

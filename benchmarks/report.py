@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks import pages, plot
+from benchmarks import model, pages, plot
 
 FOLDER = Path(__file__).parent
 REPORT = FOLDER / "report.json"
@@ -42,7 +42,18 @@ def with_headline(found: dict[str, Any]) -> dict[str, Any]:
     """Return the report: main figures first, None for one that was not found, then all that was."""
     figures = {name: found.get(part, {}).get(figure) for name, (part, figure) in HEADLINE.items()}
     errors = {name: part["error"] for name, part in found.items() if isinstance(part, dict) and "error" in part}
-    return {**figures, "errors": errors, **{name: part for name, part in found.items() if name not in figures}}
+    return {
+        **figures,
+        "errors": errors,
+        **{name: part for name, part in found.items() if name not in figures},
+    } | _model(found)
+
+
+def _model(found: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"model": model.modelled(found)}
+    except KeyError:  # a measure that it rests on failed or was left out
+        return {"model": None}
 
 
 def earlier() -> dict[str, Any]:
@@ -50,7 +61,7 @@ def earlier() -> dict[str, Any]:
     if not REPORT.is_file():
         return {}
     found: dict[str, Any] = orjson.loads(REPORT.read_bytes())
-    return {name: part for name, part in found.items() if name not in HEADLINE and name != "errors"}
+    return {name: part for name, part in found.items() if name not in {*HEADLINE, "errors", "model"}}
 
 
 def _by_length(found: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ def processes(made: Bench, records: Input, count: int) -> Run:
         fill(settings, records)
         for program in programs:
             program.signal(signal.SIGCONT)
-        run = Run.of(drain(made, settings, programs, len(records)))
+        run = Run.of(drain(made, settings, programs, len(records), ready=True))
     made.remove(settings)
     return run
 

@@ -46,7 +46,9 @@ def _same_kind(reader: Any, writer: Any, place: str) -> Iterator[str]:
         yield from _of_records(reader, writer, place)
     elif kind == "array":
         yield from problems(reader["items"], writer["items"], f"{place}[]")
-    elif kind in ("enum", "map", "fixed"):
+    elif kind == "map":
+        yield from problems(reader["values"], writer["values"], f"{place}{{}}")
+    elif kind in ("enum", "fixed"):
         yield f"{place}: {kind} has no rule here yet"
 
 

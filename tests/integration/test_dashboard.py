@@ -1,4 +1,4 @@
-"""Each panel of the dashboard as a real Prometheus answers it while a worker runs."""
+"""Each panel of the dashboard as a real Prometheus answers it while a worker and a sink run."""
 
 import math
 import re
@@ -8,6 +8,7 @@ import pytest
 from deploy.grafana.panels import ROWS
 from tests.integration.harness import Deployment, interleaved, until, vector_threads
 from tests.integration.prometheus import MISSING, Prometheus
+from tests.integration.sinks import Sinks
 from tests.integration.watching import address
 from tests.tools import ROOT
 
@@ -28,15 +29,17 @@ def answerable(query: str) -> str:
     return re.sub(r"\[(?:\$__rate_interval|\d+[mhd])\]", "[20s]", chosen)
 
 
-def test_every_panel_has_data(deployment: Deployment) -> None:
+def test_every_panel_has_data(deployment: Deployment, dsn: str) -> None:
     worker = deployment.start("0", TELEMETRY__PORT=0)
-    targets = {"thread-history-worker": [address(worker)]}
+    sinks = Sinks(deployment, dsn)
+    sink = sinks.start(TELEMETRY__PORT=0)
+    targets = {"thread-history-worker": [address(worker)], "thread-history-sink": [address(sink)]}
     wanted = {
         f"{row} / {panel.title} / {legend}": answerable(query)
         for row, panels in ROWS.items()
         for panel in panels
         for legend, query in panel.queries.items()
-        if panel.title not in EMPTY and row != "PostgreSQL sink"
+        if panel.title not in EMPTY
     }
     with Prometheus(targets, [ROOT / "deploy" / "prometheus" / "rules.yml"]) as prometheus:
         lines = list(interleaved(vector_threads()))
@@ -55,5 +58,7 @@ def test_every_panel_has_data(deployment: Deployment) -> None:
             until(all_answered, 90, "data for all panels")
         except TimeoutError:
             pytest.fail(f"no data for {missing}")
+        finally:
+            sinks.close()
         assert prometheus.value('count({__name__=~"rollout:stale_ratio:rate.+"})') == 5
         assert prometheus.query('ALERTS{severity="page"}') == []

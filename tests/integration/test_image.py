@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 
 from tests.integration.harness import Deployment, until, vector_threads
 from tests.tools import ROOT
+from worker.localbroker.ports import free_ports
 
 BUILD, FINAL = (ROOT / "deploy" / "Dockerfile").read_text("utf-8").split("\nFROM ")[1:]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
@@ -77,13 +78,23 @@ def command(app: Path, service: str) -> list[str]:
     return [program, *entry[1:], *SERVICES[service].get("command", yaml.safe_load(argument(FINAL, "CMD")))]
 
 
+def healthy(app: Path, port: int) -> bool:
+    """Ask as the image's HEALTHCHECK does, at the port of the test."""
+    _, _, asked = argument(FINAL, "HEALTHCHECK").partition("CMD ")
+    program, *arguments = [found.replace("9464", str(port)) for found in yaml.safe_load(asked)]
+    found = shutil.which(program, path=str(app / "bin"))
+    assert found is not None
+    return subprocess.run([found, *arguments], capture_output=True, check=False).returncode == 0
+
+
 def test_the_containers_make_topics_work_and_stop(app: Path, bootstrap: str, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
     names = {
         "THW_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
         "THW_GROUP": "image",
         "THW_TOPICS__PREFIX": "image.",
         "THW_STORE__FOLDER": tmp_path,
-        "THW_TELEMETRY__PORT": 0,
+        "THW_TELEMETRY__PORT": port,
     }
     made = subprocess.run(
         command(app, "topics"),
@@ -104,8 +115,10 @@ def test_the_containers_make_topics_work_and_stop(app: Path, bootstrap: str, tmp
     try:
         group.publish((name, number, line) for name, lines in vector_threads() for number, line in enumerate(lines))
         until(lambda: worker.poll() is not None or group.lag() == 0, 60, "through its input")
+        assert healthy(app, port)
         worker.terminate()
         assert worker.wait(15) == 0, log.read_text("utf-8")
+        assert not healthy(app, port)
         assert group.audit() == []
     finally:
         worker.kill()

@@ -2,6 +2,7 @@
 
 import subprocess
 import tomllib
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from pydantic import BaseModel
 
 from tests.tools import ROOT, tool
 from worker.config import load
+from worker.runtime.clock import Clock
+from worker.runtime.status import Status
+from worker.telemetry.health import Limits
+from worker.telemetry.service import Service
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 # The oldest that is looked at; the files use nothing newer.
@@ -133,6 +138,20 @@ def test_the_settings_are_the_workers(place: str, tmp_path: Path) -> None:
     assert all(container["args"][-1] == "/etc/thread-history-worker/worker.toml" for container in containers(place))
     grace = one(place, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace >= settings.loop.budget_s + 7
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_probes_ask_what_is_answered(place: str) -> None:
+    served = Service("worker", Status(Clock()), Limits(1, 1), topics=[], values=defaultdict(list), facts={}).pages()
+    asked = {
+        found["httpGet"]["path"]
+        for container in containers(place)
+        for name, found in container.items()
+        if name.endswith("Probe")
+    }
+
+    assert asked == {"/startupz", "/livez", "/readyz"}
+    assert asked <= set(served)
 
 
 def test_no_more_workers_than_partitions() -> None:

@@ -100,6 +100,11 @@ FINGERPRINTS = {
         "lifecycle": "bad0e8808c83185f",
         "rollout_append": "93dcfcccde255d4d",
     },
+    "2": {
+        "thread_item": "492ce23c89851679",
+        "turn_summary": "250e640e202b3475",
+        "thread": "3c1afeb0dd7b74c0",
+    },
 }
 
 
@@ -153,6 +158,13 @@ def test_the_check_tells_what_breaks_readers(changed: dict[str, Any], reads_old:
 
     assert (list(problems(changed, before)) == []) is reads_old
     assert (list(problems(before, changed)) == []) is read_by_old
+
+
+def test_the_values_of_maps_are_checked() -> None:
+    longs, texts = ({"type": "map", "values": kind} for kind in ("long", "string"))
+
+    assert list(problems(longs, {"type": "map", "values": "int"})) == []
+    assert list(problems(texts, longs)) == ["{}: long became string"]
 
 
 # Items

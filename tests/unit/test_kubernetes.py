@@ -13,8 +13,10 @@ import yaml  # type: ignore[import-untyped]
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
 from tests.tools import ROOT, tool
+from worker.cli import app
 from worker.config import load
 from worker.runtime.clock import Clock
 from worker.runtime.status import Status
@@ -53,15 +55,15 @@ def one(place: str, kind: str, name: str = "thread-history-worker") -> dict[str,
     return found
 
 
-def pods(place: str) -> dict[str, dict[str, Any]]:
-    """Return the pod templates by the kind of what makes them."""
-    return {
-        found["kind"]: found["spec"]["template"] for found in rendered(place) if "template" in found.get("spec", {})
-    }
+def pods(place: str) -> list[dict[str, Any]]:
+    """Return the pod templates."""
+    specs = [found.get("spec", {}) for found in rendered(place)]
+    makers = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in specs]
+    return [spec["template"] for spec in makers if "template" in spec]
 
 
 def containers(place: str) -> list[dict[str, Any]]:
-    return [container for pod in pods(place).values() for container in pod["spec"]["containers"]]
+    return [container for pod in pods(place) for container in pod["spec"]["containers"]]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -83,7 +85,7 @@ def test_what_comes_with_operators_keeps_to_theirs() -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_selectors_meet_the_pods(place: str) -> None:
-    labels = [pod["metadata"]["labels"] for kind, pod in pods(place).items() if kind != "Job"]
+    labels = [pod["metadata"]["labels"] for pod in pods(place) if "metadata" in pod]
     selectors = {
         "Service": lambda spec: spec["selector"],
         "PodDisruptionBudget": lambda spec: spec["selector"]["matchLabels"],
@@ -108,7 +110,7 @@ def test_prometheus_finds_workers_and_sinks_under_the_names_that_the_rules_use()
 
 @pytest.mark.parametrize("place", PLACES)
 def test_pods_have_no_rights_and_what_they_need(place: str) -> None:
-    for pod in pods(place).values():
+    for pod in pods(place):
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"]
         assert spec["automountServiceAccountToken"] is False
@@ -138,6 +140,13 @@ def test_the_settings_are_the_workers(place: str, tmp_path: Path) -> None:
     assert all(container["args"][-1] == "/etc/thread-history-worker/worker.toml" for container in containers(place))
     grace = one(place, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace >= settings.loop.budget_s + 7
+
+
+def test_containers_run_commands_there_are() -> None:
+    for container in containers("overlays/example"):
+        *command, option, _ = container["args"]
+        assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0, command
+        assert option == "--config"
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -25,6 +25,9 @@ from worker.localbroker.cluster import LocalCluster
 
 PASSWORD = "p:ss, wörd=\"'"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+# Of the one user that the node's own settings know.
+PLAIN_USER, PLAIN_PASSWORD = "plain", "told as it is"
 _ITERATIONS = 4_096
 _CALL_S = 15
 _RESOURCES = {
@@ -50,10 +53,11 @@ def _properties(folder: Path) -> dict[str, str]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(folder / "ca.pem"),
         "listener.name.ssl.ssl.client.auth": "required",
-        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": (f'{_PLAIN} required user_{PLAIN_USER}="{PLAIN_PASSWORD}";'),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS;User:CN=client",
+        "super.users": f"User:ANONYMOUS;User:CN=client;User:{PLAIN_USER}",
     }
 
 

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.guard import KEY_PASSWORD
-from tests.integration.harness import Deployment, interleaved, vector_threads
-from tests.integration.secured import PASSWORD, SecuredBroker, secured
+from tests.integration.harness import Deployment, interleaved, until, vector_threads
+from tests.integration.secured import PASSWORD, PLAIN_PASSWORD, PLAIN_USER, SecuredBroker, secured
 from worker import app
 from worker.config import Settings, load
 from worker.errors import ConfigError
@@ -138,7 +139,8 @@ def test_with_exactly_what_is_printed_each_command_does_its_work(
     broker: SecuredBroker, deployment: Deployment, role: str
 ) -> None:
     allowed(broker, deployment, role)
-    done = [deployment.command(*command, **broker.by_password(role)) for command in COMMANDS[role]]
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda command: deployment.command(*command, **broker.by_password(role)), COMMANDS[role]))
 
     assert [(one.returncode, one.stderr if one.returncode else "") for one in done] == [(0, "")] * len(done)
 
@@ -173,6 +175,45 @@ def test_with_exactly_what_is_printed_a_sink_fills_its_tables_with_secrets_from_
 
 def test_a_certificate_lets_its_owner_in(broker: SecuredBroker, deployment: Deployment) -> None:
     assert deployment.names.input in Topics(settings(broker.by_certificate()).kafka).partitions()
+
+
+def test_a_password_may_be_sent_as_it_is(broker: SecuredBroker, deployment: Deployment) -> None:
+    plain = {
+        "KAFKA__SECURITY__MECHANISM": "PLAIN",
+        "KAFKA__SECURITY__USERNAME": PLAIN_USER,
+        "KAFKA__SECURITY__PASSWORD": PLAIN_PASSWORD,
+    }
+    found = settings(broker.by_password("") | plain)
+
+    assert deployment.names.input in Topics(found.kafka).partitions()
+
+
+def test_a_right_that_is_taken_away_ends_a_worker_with_its_name(
+    broker: SecuredBroker, deployment: Deployment, worker: Variables, tmp_path: Path
+) -> None:
+    topic = deployment.names.projections["lifecycle"]
+    (acl,) = [one for one in NEEDED if (one.operation, one.name) == ("Write", topic)]
+    started = deployment.start(**worker | {"STORE__FOLDER": tmp_path})
+    until(lambda: bool(started.told("worker starts")), 30, "the worker starts", started)
+    broker.forbid("worker", acl)
+    try:
+        deployment.publish(interleaved(list(vector_threads())[10:15]))
+        code = started.wait(60)
+    finally:
+        broker.allow("worker", [acl])
+
+    assert code == 1
+    assert f"Kafka refuses: {acl.name}: " in started.error()
+
+
+def test_a_tool_tells_what_it_may_not_see_from_what_is_missing(broker: SecuredBroker, deployment: Deployment) -> None:
+    broker.add_user("nobody")
+    check = deployment.command("topics", "check", **broker.by_password("nobody"))
+    look = deployment.command("inspect", "t", **broker.by_password("nobody"))
+
+    assert (check.returncode, look.returncode) == (2, 2)
+    assert f"Describe on Topic {deployment.names.changelog}" in " ".join(check.stderr.split())
+    assert f"Describe on Topic {deployment.names.projections['thread_item']}" in " ".join(look.stderr.split())
 
 
 def by_password(broker: SecuredBroker, **faults: object) -> Variables:

@@ -30,14 +30,18 @@ _TOPIC_GONE = frozenset({
 _FENCED_TEXT = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 
 
-def consumer_fault(error: KafkaError) -> WorkerError | None:
-    """Return what a consumer's error means; None when the client goes on by itself."""
+def consumer_fault(error: KafkaError, *, topic: str = "") -> WorkerError | None:
+    """Return what a consumer's error means; None when the client goes on by itself.
+
+    Args:
+        topic: the one it is about, if the client's text may leave that out.
+    """
     code, text = error.code(), error.str()
     gave_up = error.fatal() or code == KafkaError._FATAL
     if code == KafkaError.FENCED_INSTANCE_ID or (gave_up and _FENCED_TEXT in text):
         return SupersededError("another process joined the group under this worker's name (group and instance)")
     if code in _FORBIDDEN:
-        return FatalError(f"Kafka refuses: {text}; grant what `topics acls` prints")
+        return FatalError(f"Kafka refuses: {topic}{topic and ': '}{text}; grant what `topics acls` prints")
     if code in OFFSET_GONE:
         return FatalError(f"records between the committed offset and the topic's beginning are gone: {text}")
     if code in _TOPIC_GONE:
@@ -47,18 +51,19 @@ def consumer_fault(error: KafkaError) -> WorkerError | None:
     return None
 
 
-def producer_fault(found: KafkaException | KafkaError, *, ending: bool = False) -> WorkerError:
+def producer_fault(found: KafkaException | KafkaError, *, ending: bool = False, topic: str = "") -> WorkerError:
     """Return what an error of the transactional producer means.
 
     Args:
         ending: it was met while the transaction was being ended, so that nobody knows how it ended.
+        topic: as for `consumer_fault`.
     """
     error = found.args[0] if isinstance(found, KafkaException) else found
     code, text = error.code(), error.str()
     if code in _FENCED:
         return FencedError(f"the producer was fenced: {text}")
     if code in _FORBIDDEN:
-        return FatalError(f"Kafka refuses: {text}; grant what `topics acls` prints")
+        return FatalError(f"Kafka refuses: {topic}{topic and ': '}{text}; grant what `topics acls` prints")
     if error.txn_requires_abort():
         return RetryError(text)
     if error.fatal() or ending or not error.retriable():

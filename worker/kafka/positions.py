@@ -50,7 +50,7 @@ class Positions:
             if offset > self.offsets.get(place, offset):
                 self.offsets[place] = offset
             return
-        fault = consumer_fault(error)
+        fault = consumer_fault(error, topic=place[0])
         if fault is not None:
             raise fault
         log.info("consumer", extra={"error": error.str()})

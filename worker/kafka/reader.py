@@ -24,10 +24,12 @@ def places_of(kafka: KafkaSettings, topics: Iterable[str]) -> list[tuple[str, in
     """Return all partitions of some topics.
 
     Raises:
-        ConfigError: a topic is missing, or no broker answers.
+        ConfigError: a topic is missing or may not be described, or no broker answers.
     """
-    there = Topics(kafka).partitions()
+    brokers = Topics(kafka)
+    there = brokers.partitions()
     missing = [topic for topic in topics if topic not in there]
+    brokers.insist_on_sight(missing)
     if missing:
         raise ConfigError(f"topic {', '.join(missing)} is missing: run `thread-history-worker topics create`")
     return [(topic, number) for topic in topics for number in range(there[topic])]

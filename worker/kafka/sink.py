@@ -127,7 +127,7 @@ class KafkaSink:
             except BufferError:
                 pass
             except KafkaException as error:
-                raise producer_fault(error) from error
+                raise producer_fault(error, topic=self._topics.changelog) from error
             messages = [message for message in messages if _is_left(message)]
             if messages:
                 self._make_room(producer, deadline)
@@ -141,7 +141,7 @@ class KafkaSink:
                 deadline = deadline or time.monotonic() + QUEUE_FULL_S
                 self._make_room(producer, deadline)
             except KafkaException as error:
-                raise producer_fault(error) from error
+                raise producer_fault(error, topic=record.topic) from error
             else:
                 return
 

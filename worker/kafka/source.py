@@ -108,7 +108,7 @@ class KafkaSource:
         if error.code() in OFFSET_GONE:
             # What is to be done is found when the committed offset is looked at again.
             raise RetryError(f"records were removed before they were read: {error.str()}")
-        fault = consumer_fault(error)
+        fault = consumer_fault(error, topic=self._topic)
         if fault is not None:
             raise fault
         log.warning("consumer", extra={"error": error.str()})

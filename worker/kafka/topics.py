@@ -133,13 +133,22 @@ class Topics:
             name in topics and all(place.leader >= 0 for place in topics[name].partitions.values()) for name in names
         )
 
+    def insist_on_sight(self, absent: Iterable[str]) -> None:
+        """See that topics which are not shown to us are missing indeed.
+
+        Raises:
+            ConfigError: one may not be described, so that nobody knows.
+        """
+        insist_on(self._admin, [Acl("", "Topic", name, False, "Describe") for name in absent])
+
     def check(self, topics: list[Topic]) -> list[Finding]:
         """Compare the topics with their definition.
 
         Raises:
-            ConfigError: no broker answered.
+            ConfigError: no broker answered, or a topic may not be described.
         """
         there = self.partitions()
+        self.insist_on_sight(topic.name for topic in topics if topic.name not in there)
         configs = self._configs([topic.name for topic in topics if topic.name in there])
         count = there.get(topics[0].name, 0)
         findings: list[Finding] = []

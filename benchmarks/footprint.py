@@ -4,7 +4,6 @@ A worker runs over the same input with each codec, which the input has, too. Siz
 before any compaction.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +89,16 @@ def measure(made: Bench) -> dict[str, Any]:
         "records": len(records),
         "by_codec": found,
         "write_amplification": default["write_amplification"],
-        "memory": memory_by_items(made),
-        "page_size": os.sysconf("SC_PAGE_SIZE"),
+        **memory_by_items(made, default["items"]),
     }
 
 
-def memory_by_items(made: Bench) -> list[dict[str, Any]]:
-    """Return a worker's memory as its items grow in number: more threads, one worker."""
+def memory_by_items(made: Bench, items: int) -> dict[str, Any]:
+    """Return a worker's memory as its items grow in number: more threads, one worker.
+
+    Args:
+        items: how many all of them are.
+    """
     scale = made.scale
     settings = made.settings(made.name("memory"))
     state = made.folder / made.name("state")
@@ -116,4 +118,17 @@ def memory_by_items(made: Bench) -> list[dict[str, Any]]:
                 }
             )
     made.remove(settings)
-    return found
+    return {"memory": found, "memory_mb_per_million_items": per_million(found, items)}
+
+
+def per_million(memory: list[dict[str, Any]], items: int) -> int:
+    """Return by how much memory grew for a million items, in MB, from the first look to the last.
+
+    Args:
+        memory: looks at a worker.
+        items: how many there are at the last, in proportion to the records.
+    """
+    first, last = memory[0], memory[-1]
+    grown: float = items * (last["records"] - first["records"]) / last["records"]
+    growth: float = last["memory_mb"] - first["memory_mb"]
+    return round(growth / grown * 1e6)

@@ -139,11 +139,22 @@ def _footprint(part: dict[str, Any]) -> str:
         for row in part["by_codec"]
     ]  # fmt: skip
     state = part["by_codec"][0]
+    (written,) = [
+        row["changelog_and_outputs_mb_per_million_items"] for row in part["by_codec"] if row["codec"] == "lz4"
+    ]
     memory = [(row["records"], row["memory_mb"], row["state_disk_mb"]) for row in part["memory"]]
     return "\n".join([
         table(heads, rows),
-        (f"{state['items']:,} items take {state['state_disk_mb']} MB of the worker's disk, "
-        f"{state['state_disk_mb_per_million_items']:,} MB a million. Memory (anonymous pages) as records come in:\n"),
+        "For a million items, in MB:\n",
+        table(
+            ("what", "MB"),
+            [
+                ("state on the worker's disk", state["state_disk_mb_per_million_items"]),
+                ("outputs and changelog in the log, lz4, before compaction", written),
+                ("worker's memory, until `store.cache_bytes` is full", part["memory_mb_per_million_items"]),
+            ],
+        ),
+        f"A worker's memory (anonymous pages) as {state['items']:,} items come into being:\n",
         table(("records", "memory, MB", "state on disk, MB"), memory),
     ])  # fmt: skip
 

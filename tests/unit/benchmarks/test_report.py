@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import latency, pages, plot, profile, report
+from benchmarks import footprint, latency, pages, plot, profile, report
 from benchmarks.__main__ import MEASURES, attempt, chosen
 from benchmarks.null_loop import Share
 from benchmarks.programs import Run, Seen
@@ -97,6 +97,12 @@ def test_a_page_shows_rates_beside_each_other() -> None:
 
     assert "| one process | 1,000 | 60.5 | 30 | 1,000 |" in page
     assert "| `scale_ratio` | processor time of a record, one process by two | 0.9 | at least 0.87 |" in page
+
+
+def test_memory_for_a_million_items_is_what_it_grew_by() -> None:
+    memory = [{"records": 1_000, "memory_mb": 70.0}, {"records": 4_000, "memory_mb": 100.0}]
+
+    assert footprint.per_million(memory, items=2_000) == 20_000
 
 
 def test_measures_are_chosen_by_name_and_run_in_our_order() -> None:

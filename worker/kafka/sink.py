@@ -123,12 +123,13 @@ class KafkaSink:
         deadline = time.monotonic() + QUEUE_FULL_S
         while messages:
             try:
-                producer.produce_batch(self._topics.changelog, messages, partition)
+                if producer.produce_batch(self._topics.changelog, messages, partition) == len(messages):
+                    return
+                messages = [message for message in messages if _is_left(message)]
             except BufferError:
-                pass
+                pass  # to write a row twice does no harm
             except KafkaException as error:
                 raise producer_fault(error, topic=self._topics.changelog) from error
-            messages = [message for message in messages if _is_left(message)]
             if messages:
                 self._make_room(producer, deadline)
 

@@ -46,8 +46,8 @@ class Appends:
         envelopes: reads records that hold several items.
 
     Attributes:
-        tally: counts by what, then which: `lines` by status, `unknown` by kind, `ordinals` by what they told (D22),
-            `mutations` by projection; tasks add their own. Whoever reads it may clear it.
+        tally: counts by what, then which: `lines` by status, `unknown` by kind, `ordinals` by what they told (D22);
+            tasks add their own. Whoever reads it may clear it.
         outcome: what became of the record that was taken last.
         watch: of a record whose way is to be timed, None for the others.
     """
@@ -83,7 +83,8 @@ class Appends:
         """
         if not is_framed(data):
             mutations, error = self.process(thread, data, ordinal, source)
-            return mutations, self._told({self._became}, Fault("rejected", error) if error else None)
+            self.outcome = "rejected" if error else _OUTCOMES.get(self._became, "processed")
+            return mutations, Fault("rejected", error) if error else None
         try:
             append = self._envelopes.decode(data)
         except UnreadableError as error:
@@ -164,12 +165,9 @@ class Appends:
             OwnFaultError: our own code failed.
         """
         try:
-            mutations = self._pipeline.latest(thread)
+            return self._pipeline.latest(thread)
         except Exception as error:
             raise OwnFaultError("project", f"the latest of a thread: {type(error).__name__}") from error
-        for mutation in mutations:
-            self.tally["mutations", mutation.projection] += 1
-        return mutations
 
     def touch(self, thread: Thread, source: dict[str, Any]) -> None:
         """Have the rows that show a thread as it is count as changed, by a record."""
@@ -203,8 +201,6 @@ class Appends:
                 self.watch.lap("reduce")
         except Exception as error:
             raise OwnFaultError(stage, f"a valid {line.kind}: {type(error).__name__}") from error
-        for mutation in mutations:
-            self.tally["mutations", mutation.projection] += 1
         return mutations
 
     def _name(self, kind: str) -> str:

@@ -32,6 +32,8 @@ _KEY_BYTES_MAX = 480
 _KEY_BYTES_KEPT = 400
 # Checksum of what follows; length of the whole key, 0 when it was not cut.
 _FRAME = struct.Struct("<II")
+# The checksum so far when a value begins, of a key that was not cut.
+_NOT_CUT = crc32(bytes(4))
 # Rows of one LMDB transaction: it keeps the pages that its largest one changed in memory, for ever.
 _ROWS_MAX = 1_000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -248,7 +250,7 @@ class DiskStore:
 
     def _put(self, writing: Any, puts: list[tuple[bytes, bytes | None]]) -> None:
         with writing.cursor(self._rows) as cursor:
-            cursor.putmulti([(_short(key), _framed(key, found)) for key, found in puts if found is not None])
+            cursor.putmulti([_written(key, found) for key, found in puts if found is not None])
         for key, found in puts:
             if found is None:
                 writing.delete(_short(key), db=self._rows)
@@ -296,7 +298,9 @@ def _short(key: bytes) -> bytes:
     return key[:_KEY_BYTES_KEPT] + b"\xff" + blake2b(key, digest_size=32).digest()
 
 
-def _framed(key: bytes, found: bytes) -> bytes:
-    whole = key if len(key) > _KEY_BYTES_MAX else b""
-    body = len(whole).to_bytes(4, "little") + whole + found
-    return crc32(body).to_bytes(4, "little") + body
+def _written(key: bytes, found: bytes) -> tuple[bytes, bytes]:
+    """Return a row as it is stored: its key, cut if need be, and its framed value."""
+    if len(key) <= _KEY_BYTES_MAX:
+        return key, _FRAME.pack(crc32(found, _NOT_CUT), 0) + found
+    body = len(key).to_bytes(4, "little") + key + found
+    return _short(key), crc32(body).to_bytes(4, "little") + body

@@ -1,10 +1,10 @@
 """Rollout lines: what is a line, what is accepted, what takes an index (F1–F5, D1–D3, D6, D22, U1, U10)."""
 
-import hashlib
 from typing import Any
 
 import orjson
 import pytest
+from xxhash import xxh3_64_digest
 
 from tests import factories
 from tests.factories import decoded, event, line, payload, turn_item, without
@@ -37,7 +37,7 @@ def test_an_accepted_event_is_told_whole() -> None:
         handle=EVENTS["task_started"].handle,
         event={"turn_id": "a", "started_at": 5},
         ordinal=7,
-        digest=hashlib.blake2b(text, digest_size=8).digest(),
+        digest=xxh3_64_digest(text),
         timestamp_ms=factories.TIMESTAMP_MS,
     )
 

@@ -44,8 +44,6 @@ def test_each_line_is_counted_by_what_became_of_it() -> None:
         ("lines", "blank"): 1,
         ("lines", "skipped"): 1,
         ("unknown", "background_event"): 1,
-        ("mutations", "turn_summary"): 1,
-        ("mutations", "lifecycle"): 1,
     })  # fmt: skip
 
 

@@ -91,8 +91,8 @@ release: $(DEV) ## Check that this commit can be released and make the files in 
 
 lock: | $(BIN)/python ## Write the lock files anew
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --group dev --group bench pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --extra tracing pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --extra tracing --group dev --group bench pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 tools: $(TOOLS)/compose-$(COMPOSE_GO) $(TOOLS)/kustomize-$(KUSTOMIZE) ## Build what checks deploy/ (needs Go); without it those tests skip

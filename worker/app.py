@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from worker import __version__, encoding
+from worker import encoding
 from worker.codec.lines import LineDecoder
 from worker.codec.mutations import Encoder
 from worker.codec.rows import row_encoder
@@ -19,7 +19,6 @@ from worker.kafka.restore import KafkaRestorer
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource
 from worker.kafka.topics import Topics, definition, insist, wanted
-from worker.model.mutation import SCHEMA_VERSION
 from worker.model.record import InRecord
 from worker.model.topic import TopicNames
 from worker.model.value import value
@@ -45,7 +44,7 @@ from worker.runtime.worker import Worker
 from worker.store.folder import StateFolder
 from worker.store.memory import MemoryStore
 from worker.telemetry.definition import Role
-from worker.telemetry.health import LOOP_S, SINK_LOOP_S, Limits
+from worker.telemetry.opened import opened, tracer
 from worker.telemetry.service import Service
 
 ENTRY_POINTS = "thread_history_worker.projections"
@@ -208,6 +207,7 @@ def task_maker(
             encoder=values,
             wall=clock.wall,
             watch=shared.sample,
+            traced=settings.telemetry.tracing,
         )
 
     return new_task
@@ -229,27 +229,9 @@ def telemetry(settings: Settings, role: Role, status: Status) -> Service | None:
     Raises:
         ConfigError: the port cannot be had.
     """
-    ours, names = settings.telemetry, topic_names(settings)
-    if ours.port is None:
-        return None
-    versions = {
-        "version": __version__,
-        "librdkafka": library_version(),
-        "schema_version": str(SCHEMA_VERSION),
-    }
-    service = Service(
-        role,
-        status,
-        Limits(ours.stuck_after_s, ours.restore_within_s, LOOP_S if role == "worker" else SINK_LOOP_S),
-        topics=[names.input] if role == "worker" else sorted(names.projections.values()),
-        values={"projection": settings.projections},
-        facts={**versions, "group": settings.group, "member": settings.member},
-    )
-    service.meter.set("build_info", 1, *versions.values())
-    interval = f"{settings.loop.commit_interval_s:g}s"
-    service.meter.set("config_info", 1, "exactly_once", "cooperative-sticky", interval)
-    service.serve(ours)
-    return service
+    names = topic_names(settings)
+    topics = [names.input] if role == "worker" else sorted(names.projections.values())
+    return opened(settings, role, status, topics=topics, librdkafka=library_version())
 
 
 def worker(settings: Settings, status: Status | None = None, meter: Meter = SILENCE) -> Worker:
@@ -277,7 +259,14 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
     )
     folder.check()
     shared = Shared.of(settings)
-    report = Report(status, meter, names.input, shared.appends.tally, shared.budget)
+    report = Report(
+        status,
+        meter,
+        topic=names.input,
+        tally=shared.appends.tally,
+        budget=shared.budget,
+        tracer=tracer(settings, names.input),
+    )
     source, sink = KafkaSource(settings, names.input, meter), KafkaSink(settings, names, report)
     partitions = topics.partitions()[names.input]
     if meter.on:

@@ -177,6 +177,9 @@ class TelemetrySettings(Part):
     stuck_after_s: float = Field(
         120.0, gt=0, description="a partition with work that stands still so long is stuck: /livez fails, seconds"
     )
+    tracing: bool = Field(
+        False, description="spans of transactions by OpenTelemetry, sent where its own OTEL_… variables say"
+    )
     restore_within_s: float = Field(
         600.0, gt=0, description="a partition that takes longer to restore lets /readyz fail, seconds"
     )

@@ -7,6 +7,8 @@ from worker.model.thread import Header
 ORDINAL = "rollout-ordinal"
 CONTROL = "thw-control"
 UNPARK = b"unpark"
+# How a trace is carried (W3C Trace Context).
+_TRACE = frozenset({"traceparent", "tracestate"})
 _OURS = "thw-"
 
 
@@ -36,6 +38,11 @@ def stated(headers: Headers) -> tuple[int | None, bytes | None]:
         elif name == CONTROL:
             control = found
     return ordinal if ordinal is None or ordinal < 2**63 else None, control
+
+
+def trace_headers(headers: Headers) -> Headers:
+    """Return the headers that tell the trace a record belongs to, if any."""
+    return [header for header in headers if header[0] in _TRACE]
 
 
 def set_aside(record: InRecord, topic: str, reason: str, error: str) -> OutRecord:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from worker.model.record import InRecord
 from worker.runtime.append import Tally
 from worker.runtime.clock import Clock
-from worker.runtime.ports import Meter, Task
+from worker.runtime.ports import Meter, Task, Tracer
 from worker.runtime.status import Phase, Standing, Status
 from worker.runtime.threads import Budget
 from worker.runtime.watch import Sample, Watch
@@ -60,6 +60,7 @@ class Report:
         topic: the input topic.
         tally: what tasks counted since the last commit; it counts once the transaction is committed.
         budget: of the threads in memory.
+        tracer: makes spans of transactions; None makes none.
 
     Attributes:
         watch: the loop's time; its owner says which stage has just ended.
@@ -70,9 +71,11 @@ class Report:
         self,
         status: Status | None = None,
         meter: Meter = SILENCE,
+        *,
         topic: str = "",
         tally: Tally | None = None,
         budget: Budget | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.status = status = status or Status(Clock())
         self.meter = meter
@@ -80,6 +83,8 @@ class Report:
         self.sample = Sample()
         self._budget = budget or Budget(0)
         self._topic = topic
+        self._tracer = tracer
+        self._records = 0
         self._tally: Tally = Counter() if tally is None else tally
         self._shares = dict.fromkeys(_SHARED, 0.0)
         self._stamps: list[int] = []
@@ -102,6 +107,11 @@ class Report:
     def stopping(self) -> None:
         """The loop ends."""
         self.status.stage = "stopping"
+
+    def close(self) -> None:
+        """Everything is over."""
+        if self._tracer is not None:
+            self._tracer.close()
 
     def polling(self) -> None:
         """The loop came round and asks for records."""
@@ -160,6 +170,11 @@ class Report:
         """Records went into the transaction."""
         if self._begun_at is None:
             self._begun_at = self.status.clock.now()
+        self._records += len(records)
+        if self._tracer is not None:
+            self._tracer.saw(records)
+        if not self.meter.on:
+            return
         stamps = [record.timestamp_ms for record in records if record.timestamp_ms is not None]
         self._stamps += stamps
         standing = self._standing(partition)
@@ -190,7 +205,7 @@ class Report:
         last_ms = max(self._stamps, default=None)
         for partition, position in positions.items():
             self._moved(partition, position, now, last_ms)
-        self._end()
+        self._end("")
 
     def _moved(self, partition: int, position: int, now: float, last_ms: int | None) -> None:
         standing = self._standing(partition)
@@ -209,14 +224,17 @@ class Report:
             self.meter.observe("transaction_duration_seconds", now - self._begun_at, "aborted")
         status.trouble = trouble
         self.enter("paused", [number for _, number in status.partitions])
-        self._end()
+        self._end(trouble)
 
     def repaired(self, partitions: Collection[int]) -> None:
         """The retry begins: all partitions are restored again."""
         self.status.trouble = ""
         self.enter("restoring", partitions, "retry")
 
-    def _end(self) -> None:
+    def _end(self, error: str) -> None:
+        if self._tracer is not None:
+            self._tracer.ended(self._records, error)
+        self._records = 0
         self._begun_at = None
         self._stamps = []
         self._tally.clear()

@@ -6,14 +6,22 @@ from typing import Any
 from worker.codec.mutations import Encoder, headers
 from worker.errors import FatalError, RetryError
 from worker.model.mutation import Mutation
-from worker.model.record import InRecord, OutRecord, StateRow
+from worker.model.record import Headers, InRecord, OutRecord, StateRow
 from worker.model.thread import Thread
 from worker.model.topic import TopicNames
 from worker.runtime.append import Appends, OwnFaultError
 from worker.runtime.erasure import Erasure
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
-from worker.runtime.headers import THREAD_ID_BYTES_MAX, UNPARK, null_headers, set_aside, stated, thread_id_of
+from worker.runtime.headers import (
+    THREAD_ID_BYTES_MAX,
+    UNPARK,
+    null_headers,
+    set_aside,
+    stated,
+    thread_id_of,
+    trace_headers,
+)
 from worker.runtime.parking import BEHIND, Fault, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Folded, Size, StateStore
@@ -38,6 +46,7 @@ class PartitionTask:
         store: the partition's rows as last committed.
         wall: seconds since the epoch.
         watch: of the records that are timed; None times none.
+        traced: mutations carry the trace of the record they come from.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class PartitionTask:
         encoder: Encoder,
         wall: Callable[[], float],
         watch: Sample | None = None,
+        traced: bool = False,
     ) -> None:
         self.store = store
         self._threads = threads
@@ -69,6 +79,7 @@ class PartitionTask:
         self._encoder = encoder
         self._wall = wall
         self._watch = watch
+        self._traced = traced
         self._tally = appends.tally
         self._rows: list[StateRow] = []
         # State rows of threads that are being forgotten.
@@ -151,8 +162,9 @@ class PartitionTask:
         """
         try:
             mutations, rejected = self._appends.take(thread, record.value or b"", ordinal, _source(record))
+            trace = trace_headers(record.headers) if self._traced else None
             for mutation in mutations:
-                self._publish(mutation, out)
+                self._publish(mutation, out, trace)
         except OwnFaultError as found:
             self._parking.learn(record, Fault(found.stage, found.told))
             place = f"{record.topic}[{record.partition}]@{record.offset}"
@@ -160,8 +172,10 @@ class PartitionTask:
         if rejected is not None:
             self._set_aside(record, rejected, self._topics.dead_letters, out)
 
-    def _publish(self, mutation: Mutation, out: _Out) -> None:
+    def _publish(self, mutation: Mutation, out: _Out, trace: Headers | None = None) -> None:
         topic, key, heads = self._topics.projections[mutation.projection], mutation.key.encode(), headers(mutation)
+        if trace:
+            heads += trace
         try:
             data = self._encoder.encode(mutation)
         except Exception as error:

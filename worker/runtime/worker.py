@@ -96,6 +96,7 @@ class Worker:
         finally:
             self._restorer.close()
             self._sink.close()
+            self._report.close()
 
     def _open(self) -> None:
         while True:

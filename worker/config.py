@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from worker.codec.rows import DEFAULT_FORMAT, FORMATS, known_formats
 from worker.connections import KafkaSecurity, Part, RegistrySettings, SinkDatabase, described
@@ -285,5 +291,7 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
         return WithFile(**flags)
     except ValidationError as error:
         raise ConfigError("; ".join(described(found) for found in error.errors(include_url=False))) from None
+    except SettingsError as error:
+        raise ConfigError(f"environment: {error}; set what is in a group one by one, as THW_LOOP__POLL_S=0.1") from None
     except ValueError as error:  # not TOML
         raise ConfigError(f"configuration file {file}: {error}") from None

@@ -134,6 +134,7 @@ def test_an_unreadable_file_is_named_and_the_others_go_on(tmp_path: Path) -> Non
     ("variables", "told"),
     [
         ({"THW_LOOP__COMMIT_INTERVAL_S": "soon"}, "loop.commit_interval_s"),
+        ({"THW_LOOP": "soon"}, "set what is in a group one by one, as THW_LOOP__POLL_S"),
         ({"THW_LOOP__COMMIT_INTERVAL_S": "20"}, "loop.commit_interval_s (20000 ms) must not be above kafka"),
         ({"THW_KAFKA__OPTIONS": '{"enable.auto.commit": true}'}, "enable.auto.commit"),
         ({"THW_KAFKA__OPTIONS": '{"no.such.option": 1}'}, "no.such.option"),

@@ -1,5 +1,10 @@
 """What `make release` wants before it makes anything."""
 
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
 import pytest
 
 from deploy import release
@@ -38,3 +43,19 @@ def test_the_example_runs_this_release() -> None:
     text = (release.ROOT / "deploy" / "kubernetes" / "overlays" / "example" / "kustomization.yaml").read_text("utf-8")
 
     assert f"newTag: {__version__}\n" in text
+
+
+def test_schemas_and_the_bill_of_materials_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "DIST", tmp_path)
+    made = [step() for step in (release.stored_schemas, release.bill_of_materials, release.sums)]
+
+    with tarfile.open(tmp_path / f"thread-history-schemas-{__version__}.tar.gz") as archive:
+        names = set(archive.getnames())
+    assert {f"schemas/{name}.avsc" for name in ("thread_item", "thread", "released/1/thread_item")} <= names
+    bill = json.loads((tmp_path / f"thread-history-worker-{__version__}.cdx.json").read_text("utf-8"))
+    assert bill["metadata"]["component"]["name"] == "thread-history-worker"
+    assert {"confluent-kafka", "lmdb"} <= {component["name"] for component in bill["components"]}
+    assert made[-1] == "SHA256SUMS of 2 files"
+    for line in (tmp_path / "SHA256SUMS").read_text("utf-8").splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest

@@ -22,6 +22,7 @@ from worker.reducer.error_info import as_output
 from worker.replay import Replay
 from worker.runtime.append import Appends
 from worker.runtime.erasure import Erasure
+from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
 from worker.runtime.headers import restored
@@ -312,11 +313,15 @@ def task(
     now: float = 0.0,
     projections: Sequence[Projection] = tuple(PROJECTIONS.values()),
     row_format: int = DEFAULT_FORMAT,
+    forget_after_s: float | None = None,
 ) -> PartitionTask:
     """Return the task of a partition."""
     rows = store or MemoryStore()
     facts = Facts(rows)
     log = parked or Parked()
+    expiry = None
+    if forget_after_s is not None:
+        expiry = Expiry(rows, TOPICS.input, after_s=forget_after_s, wall=lambda: now)
     return PartitionTask(
         store=rows,
         threads=Threads(rows, Budget(cache_bytes), row_encoder(row_format)),
@@ -325,6 +330,7 @@ def task(
         placement=Placement(PARTITION, partitions, facts),
         parking=Parking(PARTITION, facts, log, threads_max=parked_threads_max, within_s=60.0),
         erasure=Erasure(rows, projections, TOPICS.projections, row_encoder(row_format)),
+        expiry=expiry,
         topics=TOPICS,
         appends=Appends(DECODER, Pipeline(projections, redact=False)),
         encoder=JsonEncoder(),

@@ -30,6 +30,7 @@ from worker.runtime.append import Appends
 from worker.runtime.checkpoint import Checkpoint
 from worker.runtime.clock import Clock
 from worker.runtime.erasure import Erasure
+from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
 from worker.runtime.parking import ParkedLog, Parking
@@ -47,6 +48,7 @@ from worker.telemetry.definition import Role
 from worker.telemetry.opened import opened, tracer
 from worker.telemetry.service import Service
 
+_DAY_S = 86_400.0
 ENTRY_POINTS = "thread_history_worker.projections"
 
 
@@ -170,6 +172,7 @@ def task_maker(
     parked: ParkedLog | None = None,
     values: Encoder | None = None,
     shared: Shared | None = None,
+    forget_after_days: float | None = None,
 ) -> Callable[[int], PartitionTask]:
     """Return what makes a partition's task; all tasks share one decoder and one tally.
 
@@ -179,10 +182,12 @@ def task_maker(
         parked: the topic of parked records.
         values: makes the values of mutations; by default as the settings say.
         shared: what all tasks of a process share; by default something new.
+        forget_after_days: have threads forgotten that get no record for so long.
     """
     names, clock = topic_names(settings), Clock()
     shared = shared or Shared.of(settings)
     values = values or encoder(settings)
+    after_s = None if forget_after_days is None else forget_after_days * _DAY_S
     parked_log, encode_row = parked or NothingParked(), row_encoder(settings.store.row_format)
 
     def new_task(partition: int) -> PartitionTask:
@@ -202,6 +207,7 @@ def task_maker(
                 within_s=settings.parking.within_s,
             ),
             erasure=Erasure(store, projections(settings), names.projections, encode_row),
+            expiry=None if after_s is None else Expiry(store, names.input, after_s=after_s, wall=clock.wall),
             topics=names,
             appends=shared.appends,
             encoder=values,
@@ -294,6 +300,7 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
             parked=KafkaParkedLog(settings, names.parked, clock),
             values=values,
             shared=Shared(shared.appends, shared.budget, report.sample) if meter.on else shared,
+            forget_after_days=settings.forget_after_days,
         ),
         clock=clock,
         batch_records_max=loop.batch_records_max,

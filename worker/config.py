@@ -224,6 +224,9 @@ class Settings(BaseSettings):
     on_lost_offset: Literal["fail", "skip"] = Field(
         "fail", description="what to do when input was removed before it was read: stop, or go on without it"
     )
+    forget_after_days: float | None = Field(
+        None, gt=0, description="forget threads that get no record for so many days; no default: none is"
+    )
     read_filter: bool = Field(False, description="drop what current Codex would not persist (F9)")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from worker.model.thread import Header
 from worker.model.value import value
 from worker.runtime.facts import fact_key
 from worker.runtime.formats import format_row
-from worker.runtime.headers import null_headers, stated
+from worker.runtime.headers import EXPIRE, expires, null_headers, stated
 from worker.runtime.parking import MARKS
 from worker.runtime.ports import Task
 from worker.store.memory import MemoryStore
@@ -85,5 +85,12 @@ def _headers(generation: int) -> Headers:
 
 def _since_forgotten(records: Sequence[InRecord]) -> list[InRecord]:
     """Return the records of the thread's present life, words to the worker left out."""
-    start = max((at + 1 for at, record in enumerate(records) if record.value is None), default=0)
-    return [record for record in records[start:] if stated(record.headers)[1] is None]
+    life: list[InRecord] = []
+    for record in records:
+        control = stated(record.headers)[1]
+        idle = control == EXPIRE and (not life or expires(record, life[-1].offset))
+        if record.value is None or idle:
+            life.clear()
+        elif control is None:
+            life.append(record)
+    return life

@@ -13,7 +13,7 @@ from worker.model.mutation import encoded
 from worker.model.record import InRecord, OutRecord
 from worker.model.shown import Form, Published
 from worker.model.value import value
-from worker.runtime.headers import stated, thread_id_of
+from worker.runtime.headers import EXPIRE, stated, thread_id_of
 from worker.runtime.ports import Task
 
 # Records folded at a time.
@@ -116,10 +116,10 @@ class Verification:
     def fold(self, record: InRecord) -> None:
         """Take a record of the input, which come in order within a partition; `finish` after the last."""
         ordinal, control = stated(record.headers)
-        if control is not None:
+        if control not in (None, EXPIRE):
             return
         thread_id = thread_id_of(record.key)
-        if thread_id is not None:
+        if thread_id is not None and control is None:
             self._firsts.setdefault(self.form.thread(thread_id), (record.offset, ordinal))
         batch = self._batches[record.partition]
         batch.append(record)

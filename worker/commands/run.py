@@ -41,6 +41,15 @@ def run(
             show_default=False,
         ),
     ] = None,
+    forget_after: Annotated[
+        float | None,
+        typer.Option(
+            "--forget-after",
+            metavar="DAYS",
+            help="Forget threads that get no record for so long, as if a null had come for them. \\[default: none]",
+            show_default=False,
+        ),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR. \\[default: INFO]", show_default=False)
     ] = None,
@@ -66,6 +75,7 @@ def run(
         topics__prefix=prefix,
         store__folder=state_folder,
         on_lost_offset=on_lost_offset,
+        forget_after_days=forget_after,
         log_level=log_level,
     )
     configure(found.log_level, Clock().now)

@@ -51,6 +51,8 @@ def _worker(settings: Settings, names: TopicNames) -> Iterator[Grant]:
     yield from _topics([names.input], "Read", "DescribeConfigs")
     yield from _topics([*names.projections.values(), names.dead_letters], "Write", "DescribeConfigs")
     yield from _topics([names.changelog, names.parked], "Read", "Write", "DescribeConfigs")
+    if settings.forget_after_days is not None:
+        yield from _topics([names.input], "Write")
     yield "Group", settings.group, False, "Read"
     yield "TransactionalId", f"{settings.group}-", True, "Write"
 

@@ -43,6 +43,8 @@ class Header:
         origin: thread that the session was forked or spawned from.
         own_from: the first ordinal of lines that are no copies, if the session states it (D21).
         copied: the lines that are read now are copies of the origin's.
+        last_offset: the input offset of its last record, whatever became of that.
+        active_ms: the latest timestamp of its records, milliseconds since the epoch; 0 if none has any.
     """
 
     generation: int = 0
@@ -63,6 +65,8 @@ class Header:
     origin: str | None = None
     own_from: int | None = None
     copied: bool = False
+    last_offset: int = 0
+    active_ms: int = 0
 
 
 @dataclass(slots=True)

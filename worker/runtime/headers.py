@@ -9,6 +9,9 @@ CONTROL = "thw-control"
 UNPARK = b"unpark"
 # How a trace is carried (W3C Trace Context).
 _TRACE = frozenset({"traceparent", "tracestate"})
+# Forget the thread if its last record has the offset that the other header states.
+EXPIRE = b"expire"
+LAST_OFFSET = "thw-last-offset"
 _OURS = "thw-"
 
 
@@ -43,6 +46,16 @@ def stated(headers: Headers) -> tuple[int | None, bytes | None]:
 def trace_headers(headers: Headers) -> Headers:
     """Return the headers that tell the trace a record belongs to, if any."""
     return [header for header in headers if header[0] in _TRACE]
+
+
+def expires(record: InRecord, last_offset: int) -> bool:
+    """Tell whether a control record of an idle thread still holds.
+
+    Args:
+        last_offset: that of the thread's last record.
+    """
+    stated_offset = dict(record.headers).get(LAST_OFFSET) or b""
+    return stated_offset.isdigit() and last_offset <= int(stated_offset)
 
 
 def set_aside(record: InRecord, topic: str, reason: str, error: str) -> OutRecord:

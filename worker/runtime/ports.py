@@ -24,6 +24,9 @@ class StateStore(Protocol):
     def scan(self, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
         """Yield the rows whose key begins with a prefix, in the order of their keys."""
 
+    def first_from(self, key: bytes) -> bytes | None:
+        """Return the first key that is not below a key, None when there is none; one above 480 bytes may be cut."""
+
     def apply(self, rows: Iterable[StateRow], changelog_offset: int) -> None:
         """Write rows (None deletes) and the changelog offset, both or neither."""
 

@@ -11,11 +11,14 @@ from worker.model.thread import Thread
 from worker.model.topic import TopicNames
 from worker.runtime.append import Appends, OwnFaultError
 from worker.runtime.erasure import Erasure
+from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
 from worker.runtime.headers import (
+    EXPIRE,
     THREAD_ID_BYTES_MAX,
     UNPARK,
+    expires,
     null_headers,
     set_aside,
     stated,
@@ -59,6 +62,7 @@ class PartitionTask:
         placement: Placement,
         parking: Parking,
         erasure: Erasure,
+        expiry: Expiry | None = None,
         topics: TopicNames,
         appends: Appends,
         encoder: Encoder,
@@ -73,6 +77,7 @@ class PartitionTask:
         self._placement = placement
         self._parking = parking
         self._erasure = erasure
+        self._expiry = expiry
         self._topics = topics
         self._projection_of = {topic: name for name, topic in topics.projections.items()}
         self._appends = appends
@@ -96,6 +101,8 @@ class PartitionTask:
         """Fold records in order; stop before one that needs the changes so far to be committed first."""
         self._formats.check()
         self._placement.check()
+        if self._expiry is not None:
+            self._expiry.see(records)
         out: _Out = []
         for start in range(0, len(records), _TIMED_OF):
             if not self._timed(records[start], out):
@@ -129,6 +136,8 @@ class PartitionTask:
             done = self._unpark(thread_id, record, out)
             self._tally["records", "control"] += done
             return done
+        if control == EXPIRE:
+            return self._expire(thread_id, record, out)
         if record.value is None:
             return self._forget(thread_id, record, out)
         thread = self._thread(thread_id, record)
@@ -151,6 +160,8 @@ class PartitionTask:
             thread.header.generation = record.offset
             if self._placement.see_new_thread(record.key or b""):
                 self._tally[("misplaced",)] += 1
+        thread.header.last_offset = record.offset
+        thread.header.active_ms = max(thread.header.active_ms, record.timestamp_ms or 0)
         return thread
 
     def _fold(self, thread: Thread, record: InRecord, ordinal: int | None, out: _Out) -> None:
@@ -218,6 +229,22 @@ class PartitionTask:
         self._tally["records", "forget"] += 1
         return True
 
+    def _expire(self, thread_id: str, record: InRecord, out: _Out) -> bool:
+        """Forget a thread, unless something of it has come since it was found idle."""
+        touched = self._threads.is_touched(thread_id)
+        thread = self._threads.get(thread_id)
+        there = touched or not thread.is_new
+        idle = there and expires(record, thread.header.last_offset) and thread.header.parked_from is None
+        if not touched:
+            self._threads.release(thread_id)
+        if idle and not self._forget(thread_id, record, out):
+            return False
+        if not idle:
+            self._tally["records", "control"] += 1
+        if self._expiry is not None:
+            self._expiry.settled(record.key or b"")
+        return True
+
     def _unpark(self, thread_id: str, record: InRecord, out: _Out) -> bool:
         if self._parks or self._threads.is_touched(thread_id):
             return False
@@ -253,6 +280,8 @@ class PartitionTask:
                     self._publish(mutation, out)
         except OwnFaultError as found:
             raise FatalError(f"our code failed on {found.told}: roll the release back, and report it") from found
+        if self._expiry is not None:
+            out += self._expiry.due()
         return out
 
     def changed_rows(self) -> list[StateRow]:
@@ -274,6 +303,8 @@ class PartitionTask:
         self._rows, self._erased, self._parks = [], [], False
         self._threads.forget()
         self._facts.settle()
+        if self._expiry is not None:
+            self._expiry.forget()
         self._formats.forget()
         self._placement.forget()
 

@@ -203,6 +203,11 @@ class DiskStore:
                     yield key, value
                 more = cursor.next()
 
+    def first_from(self, key: bytes) -> bytes | None:
+        """Return the first key that is not below a key, a long one cut."""
+        with self._env.begin(db=self._rows) as reading, reading.cursor() as cursor:
+            return bytes(cursor.key()) if cursor.set_range(_short(key)) else None
+
     def _unframed(self, framed: bytes) -> tuple[bytes, bytes]:
         """Return a long row's key ("" for others) and the value."""
         checksum, key_bytes = _FRAME.unpack_from(framed)

@@ -26,6 +26,10 @@ class MemoryStore:
         for key in sorted(key for key in self._rows if key.startswith(prefix)):
             yield key, self._rows[key]
 
+    def first_from(self, key: bytes) -> bytes | None:
+        """Return the first key that is not below a key."""
+        return min((found for found in self._rows if found >= key), default=None)
+
     def apply(self, rows: Iterable[StateRow], changelog_offset: int) -> None:
         """Write rows (None deletes) and the changelog offset."""
         for row in rows:

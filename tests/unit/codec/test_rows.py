@@ -15,8 +15,8 @@ from worker.model.thread import Header, ItemRow, Place, Thread, Turn
 ROWS: list[tuple[str, Any, bytes]] = [
     (
         "h",
-        Header(7, 1, 2, 3, 4, 5, 6, 8, 9, 10, {"lifecycle": 3}, 11, None, "legacy", "s", "o", 12, True),
-        b'[7,1,2,3,4,5,6,8,9,10,{"lifecycle":3},11,null,"legacy","s","o",12,true]',
+        Header(7, 1, 2, 3, 4, 5, 6, 8, 9, 10, {"lifecycle": 3}, 11, None, "legacy", "s", "o", 12, True, 13, 14),
+        b'[7,1,2,3,4,5,6,8,9,10,{"lifecycle":3},11,null,"legacy","s","o",12,true,13,14]',
     ),
     (
         "u/4",

@@ -93,7 +93,7 @@ lock: | $(BIN)/python ## Write the lock files anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --extra tracing pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra java --extra postgres --extra tracing --group dev --group bench pyproject.toml -o requirements-dev.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --override benchmarks/peers/overrides.in pyproject.toml benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 tools: $(TOOLS)/compose-$(COMPOSE_GO) $(TOOLS)/kustomize-$(KUSTOMIZE) ## Build what checks deploy/ (needs Go); without it those tests skip
 

@@ -1,7 +1,11 @@
 """The job that the peers do is the worker's."""
 
+import re
+import tomllib
+
 from benchmarks.peers.job import Job, ordinal_of
 from benchmarks.reduce import records
+from benchmarks.rig import ROOT
 from worker.app import task_maker, topic_names
 from worker.config import Settings
 
@@ -41,3 +45,14 @@ def test_peers_write_what_the_worker_writes() -> None:
     wrote = task_maker(Settings())(0).process(events).out
     assert len(found) > LINES
     assert found == [(one.topic, one.key, one.value, one.headers) for one in wrote]
+
+
+def test_the_peers_environment_has_what_the_worker_needs() -> None:
+    """Else its reducer cannot be imported there; `make lock` writes it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lock = (ROOT / "benchmarks" / "peers" / "requirements.lock").read_text("utf-8")
+    locked = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+
+    wanted = {re.split(r"[^\w.-]", dependency)[0] for dependency in project["dependencies"]}
+    assert wanted - locked == set()
+    assert {"quixstreams", "faust-streaming"} <= locked

@@ -73,14 +73,16 @@ def main() -> None:
     if args.rounds:
         size = dataclasses.replace(size, rounds=args.rounds)
     found = report.earlier() if args.write and args.only != list(MEASURES) else {}
+    found["machine"] = machine()
+    found["settings"] = {"scale": args.scale, **dataclasses.asdict(size)}
+    whole: dict[str, Any] = {}
     with bench(size) as made:
         for name in args.only:
             made.found[name] = found[name] = attempt(made, name)
-    found["machine"] = machine()
-    found["settings"] = {"scale": args.scale, **dataclasses.asdict(size)}
-    whole = report.with_headline(found)
-    if args.write:
-        report.write(whole)
+            whole = report.with_headline(found)
+            # After each measure: what was found is not lost with what comes after.
+            if args.write:
+                report.write(whole)
     sys.stdout.write(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode() + "\n")
     if any("error" in whole.get(name, {}) for name in args.only):
         sys.exit(1)

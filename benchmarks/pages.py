@@ -206,6 +206,15 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
+def _section(part: dict[str, Any], section: Callable[[dict[str, Any]], str]) -> str:
+    if "error" in part:
+        return f"Failed: `{part['error']}`\n"
+    try:
+        return section(part)
+    except Exception as error:  # the figures are in the JSON
+        return f"Could not be shown: `{error!r}`\n"
+
+
 def markdown(found: dict[str, Any]) -> str:
     """Return the report as a page; a measure that failed is told as such."""
     parts = [
@@ -224,7 +233,7 @@ def markdown(found: dict[str, Any]) -> str:
         parts.append(f"## {title}\n")
         loads = f"load average before {part['load_before']}, after {part['load_after']}"
         parts.append(f"{part['at']}, {part['seconds']} s; {loads}.\n")
-        parts.append(f"Failed: `{part['error']}`\n" if "error" in part else section(part))
+        parts.append(_section(part, section))
     if found.get("model"):
         parts.append(_model(found["model"]))
     return "\n".join(parts)

@@ -1,5 +1,6 @@
 """What was found, as JSON with the main figures at the top, as Markdown, and as pictures."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import orjson
 
 from benchmarks import model, pages, plot
 
+LOG = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent
 REPORT = FOLDER / "report.json"
 # Stacks of the profile make the flame graph, and are too many to keep.
@@ -52,7 +54,7 @@ def with_headline(found: dict[str, Any]) -> dict[str, Any]:
 def _model(found: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"model": model.modelled(found)}
-    except KeyError:  # a measure that it rests on failed or was left out
+    except (KeyError, ValueError, ZeroDivisionError):  # a measure that it rests on failed or was left out
         return {"model": None}
 
 
@@ -88,7 +90,11 @@ def _by_interval(found: dict[str, Any]) -> str:
 def _latency(found: dict[str, Any]) -> str:
     rows = found["latency"]["table"]
     lines = {
-        f"p99, {load:.0%} load": [(row["commit_interval_s"], row["p99_ms"]) for row in rows if row["load"] == load]
+        f"p99, {load:.0%} load": [
+            (row["commit_interval_s"], row["p99_ms"])
+            for row in rows
+            if row["load"] == load and row["p99_ms"] is not None
+        ]
         for load in sorted({row["load"] for row in rows})
     }
     return plot.chart("Append to visible mutation", "commit interval, seconds", "milliseconds", lines)
@@ -105,18 +111,24 @@ PICTURES: dict[str, Callable[[dict[str, Any]], str]] = {
     "latency": _latency,
     "flame": _flame,
 }
+# The measure that each shows.
+PICTURED = {"length": "reduce", "interval": "loop", "latency": "latency", "flame": "profile"}
 
 
-def write(found: dict[str, Any]) -> None:
-    """Write the report; a picture whose measure failed stays as it was."""
+def write(found: dict[str, Any], folder: Path = FOLDER) -> None:
+    """Write the report, figures first; a picture that cannot be drawn stays as it was."""
+    (folder / REPORT.name).write_bytes(orjson.dumps(trimmed(found), option=orjson.OPT_INDENT_2) + b"\n")
+    (folder / "report.md").write_text(pages.markdown(found), "utf-8")
     for name, picture in PICTURES.items():
+        if "error" in found.get(PICTURED[name], {"error": "left out"}):
+            continue
         try:
             text = picture(found)
-        except KeyError:
+        except Exception as error:
+            # After half an hour of measuring, no picture may keep the others from being written.
+            LOG.warning("%s.svg was not drawn: %r", name, error)
             continue
-        (FOLDER / f"{name}.svg").write_text(text, "utf-8")
-    REPORT.write_bytes(orjson.dumps(trimmed(found), option=orjson.OPT_INDENT_2) + b"\n")
-    (FOLDER / "report.md").write_text(pages.markdown(found), "utf-8")
+        (folder / f"{name}.svg").write_text(text, "utf-8")
 
 
 def trimmed(found: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the benchmarks compute and show of what they measured."""
 
 import argparse
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -122,6 +123,25 @@ def test_a_profile_counts_a_function_alone_and_with_what_it_calls() -> None:
         {"function": "run (worker/app.py)", "own": 0.25, "with_called": 1.0},
     ]
     assert profile.by_part(stacks) == {"pipeline": 0.75, "app": 0.25}
+
+
+def test_latencies_that_could_not_be_seen_keep_nothing_from_being_written(tmp_path: Path) -> None:
+    row = {"commit_interval_s": 0.25, "load": 0.5, "records_per_s": 10, "p50_ms": 170.0, "p99_ms": 400.0}
+    late = row | {"load": 0.9, "p50_ms": None, "p99_ms": None}
+    found = {"latency": STAMP | {"full_load_records_per_s": 20, "table": [row, late], "p99_ms": 400.0}, **MACHINE}
+
+    report.write(report.with_headline(found), tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latency.svg", "report.json", "report.md"]
+    assert "| 0.25 | 90% | 10 | – | – |" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_a_section_that_cannot_be_shown_is_told_and_the_others_are_there(tmp_path: Path) -> None:
+    report.write(report.with_headline({"scale": STAMP, "loop": STAMP | {"error": "no broker"}, **MACHINE}), tmp_path)
+
+    page = (tmp_path / "report.md").read_text("utf-8")
+    assert "Could not be shown: `KeyError('one')`" in page
+    assert "Failed: `no broker`" in page
 
 
 def test_pictures_are_well_formed_and_hold_what_they_show() -> None:

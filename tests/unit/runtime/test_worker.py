@@ -46,8 +46,10 @@ INPUTS = _inputs()
 WANTED = from_scratch([record for records in INPUTS.values() for record in records], task_maker(SETTINGS))
 
 
-def _worker(broker: FakeBroker, source: FakeSource, faults: Iterator[str], **more: Any) -> Worker:
-    sink, clock, report = FakeSink(broker, faults), ManualClock(), Report()
+def _worker(
+    broker: FakeBroker, source: FakeSource, faults: Iterator[str], report: Report | None = None, **more: Any
+) -> Worker:
+    sink, clock, report = FakeSink(broker, faults), ManualClock(), report or Report()
     return Worker(
         source=source,
         sink=sink,
@@ -55,11 +57,10 @@ def _worker(broker: FakeBroker, source: FakeSource, faults: Iterator[str], **mor
         checkpoint=Checkpoint(
             source, sink, clock, interval_s=0.05, records_max=100, bytes_max=1 << 20, within_s=1, report=report
         ),
-        new_task=task_maker(SETTINGS),
         clock=clock,
         report=report,
         **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0}
-        | {"after_commit": lambda: None}
+        | {"after_commit": lambda: None, "new_task": task_maker(SETTINGS)}
         | more,
     )
 

@@ -50,7 +50,9 @@ FIELDS: list[dict[str, Any]] = [
     {"name": "later", "type": "long", "default": 7},
 ]
 SCHEMA = avro_schema(orjson.dumps({"type": "record", "name": "a.B", "fields": FIELDS}))
-LONGS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, -1, 63, 64, 8_191, 8_192, 2**14, 2**63 - 1, -(2**63)])
+LONGS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from(
+    [0, -1, 63, 64, 8_191, 8_192, 2**14, 2**27 - 1, 2**27, 2**41 - 1, 2**41, 2**63 - 1, -(2**63)]
+)
 INNER = st.fixed_dictionaries({"x": LONGS})
 RECORDS = st.fixed_dictionaries(
     {

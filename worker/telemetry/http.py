@@ -1,10 +1,12 @@
 """The port for those who watch: metrics, health and status; it only reads."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET6
+from typing import Any
 
 from worker.errors import ConfigError
 
@@ -16,11 +18,35 @@ Answer = tuple[int, str, bytes]
 Page = Callable[[str], Answer]
 
 _REQUEST_S = 5.0
+# Requests that are answered at a time; further connections are closed.
+REQUESTS_MAX = 16
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 4 * REQUESTS_MAX
     pages: Mapping[str, Page]
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._slots = threading.BoundedSemaphore(REQUESTS_MAX)
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._slots.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exception()
+        if not isinstance(error, OSError):  # who asked has gone
+            log.error("telemetry request failed", extra={"error": repr(error)})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -74,7 +100,7 @@ def serve(host: str, port: int, pages: Mapping[str, Page]) -> Callable[[], None]
             address_family = AF_INET6
 
     try:
-        server = Server((host, port), _Handler)
+        server = Server((host, port))
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"telemetry.port {port} at telemetry.host {host} cannot be listened at ({error}): name a free one "

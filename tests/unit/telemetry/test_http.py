@@ -2,22 +2,29 @@
 
 import http.client
 import logging
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.harness import until
 from worker.errors import ConfigError
-from worker.telemetry.http import Answer, serve
+from worker.telemetry.http import REQUESTS_MAX, Answer, serve
 
 
 def page(accept: str) -> Answer:
     return 200, "text/plain", f"accepts {accept}".encode()
 
 
+def broken(_accept: str) -> Answer:
+    raise ZeroDivisionError
+
+
 @pytest.fixture
 def port(caplog: pytest.LogCaptureFixture) -> Iterator[int]:
     with caplog.at_level(logging.INFO):
-        stop = serve("127.0.0.1", 0, {"/page": page})
+        stop = serve("127.0.0.1", 0, {"/page": page, "/broken": broken})
     (told,) = caplog.records
     yield vars(told)["port"]
     stop()
@@ -35,12 +42,35 @@ def ask(port: int, method: str, path: str) -> tuple[int, str]:
 def test_it_answers_what_there_is(port: int) -> None:
     assert ask(port, "GET", "/page?x=1") == (200, "accepts all")
     assert ask(port, "HEAD", "/page") == (200, "")
-    assert ask(port, "GET", "/other") == (404, "there is /page\n")
+    assert ask(port, "GET", "/other") == (404, "there is /page /broken\n")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_it_has_no_verbs_that_write(port: int, method: str) -> None:
     assert ask(port, method, "/page") == (405, "")
+
+
+def test_connections_that_say_nothing_take_no_more_than_their_share(port: int) -> None:
+    threads = threading.active_count()
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * REQUESTS_MAX)]
+    # Those without a slot are closed at once.
+    closed = [connection for connection in idle[REQUESTS_MAX:] if connection.recv(1) == b""]
+    grown = threading.active_count() - threads
+    for connection in idle:
+        connection.close()
+    until(lambda: threading.active_count() <= threads, 30, "they are gone")
+
+    assert len(closed) == 2 * REQUESTS_MAX
+    assert grown <= REQUESTS_MAX
+    assert ask(port, "GET", "/page")[0] == 200
+
+
+def test_a_fault_of_ours_is_logged_and_answers_go_on(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask(port, "GET", "/broken")
+    until(lambda: "telemetry request failed" in caplog.messages, 30, "it is told")
+
+    assert ask(port, "GET", "/page")[0] == 200
 
 
 def test_a_port_that_is_taken_is_refused_with_its_setting(port: int) -> None:

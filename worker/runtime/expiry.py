@@ -46,7 +46,8 @@ class Expiry:
 
     def see(self, records: Sequence[InRecord]) -> None:
         """Learn the time from records."""
-        self._newest_ms = max(self._newest_ms, *(record.timestamp_ms or 0 for record in records))
+        newest_ms = max((record.timestamp_ms or 0 for record in records), default=0)
+        self._newest_ms = max(self._newest_ms, newest_ms)
 
     def due(self) -> list[OutRecord]:
         """Look at some more threads, as last committed; return control records for those that are idle."""

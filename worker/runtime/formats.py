@@ -1,5 +1,7 @@
 """Which formats the rows of a partition may have: told by facts that every release can read, from the first on."""
 
+from collections.abc import Iterable
+
 from worker.codec.rows import DEFAULT_FORMAT, FORMATS, known_formats
 from worker.errors import ConfigError
 from worker.model.record import StateRow
@@ -29,12 +31,7 @@ class RowFormats:
         Raises:
             ConfigError: there may be rows that it does not read.
         """
-        unknown = [found for found in self._facts.under(_FORMATS) if found not in FORMATS]
-        if unknown:
-            raise ConfigError(
-                f"the state has rows of format {max(unknown)}, this release reads {known_formats()}: run the release "
-                "that wrote them or a newer one. Nothing was read or written, and nothing is lost"
-            )
+        refuse_unknown(self._facts.under(_FORMATS))
 
     def check(self) -> None:
         """Write down, before the first row is, which format is written."""
@@ -52,3 +49,21 @@ class RowFormats:
 def format_row(written: int) -> list[StateRow]:
     """Return the row that tells of a format, none for the first."""
     return [] if written == _FIRST else [StateRow(fact_key(_FORMATS, str(written)), fact_value(written))]
+
+
+# What the keys of these facts begin with; the format's number follows.
+FACTS_BEGIN = fact_key(_FORMATS, "")
+
+
+def refuse_unknown(formats: Iterable[int]) -> None:
+    """Refuse state in which there may be rows that this release does not read.
+
+    Raises:
+        ConfigError: one of the formats is not known.
+    """
+    unknown = [found for found in formats if found not in FORMATS]
+    if unknown:
+        raise ConfigError(
+            f"the state has rows of format {max(unknown)}, this release reads {known_formats()}: run the release that "
+            "wrote them or a newer one. Nothing was read or written, and nothing is lost"
+        )

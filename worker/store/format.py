@@ -1,10 +1,12 @@
 """The format of the stores on disk: told by a fact in each."""
 
+from itertools import takewhile
 from pathlib import Path
 
 import lmdb
 
 from worker.errors import ConfigError
+from worker.runtime.formats import FACTS_BEGIN, refuse_unknown
 
 FORMAT = 1
 
@@ -32,11 +34,15 @@ def insist_on_format(folder: Path) -> None:
         with lmdb.open(str(folder), max_dbs=2, readonly=True, create=False) as environment:
             facts = environment.open_db(b"facts", create=False)
             with environment.begin(db=facts) as reading:
-                written = reading.get(b"format")
+                refuse_newer(folder, reading.get(b"format") or b"0")
+            rows = environment.open_db(b"rows", create=False)
+            with environment.begin(db=rows) as reading, reading.cursor() as cursor:
+                cursor.set_range(FACTS_BEGIN)
+                keys = takewhile(lambda key: key.startswith(FACTS_BEGIN), cursor.iternext(keys=True, values=False))
+                formats = [int(key.removeprefix(FACTS_BEGIN)) for key in keys]
     except lmdb.Error as error:
         raise ConfigError(
             f"the state in {folder} cannot be read ({type(error).__name__}): the next start rebuilds it from the "
             "changelog; look after the disk"
         ) from None
-    if written is not None:
-        refuse_newer(folder, written)
+    refuse_unknown(formats)

@@ -120,7 +120,9 @@ def write(found: dict[str, Any], folder: Path = FOLDER) -> None:
     (folder / REPORT.name).write_bytes(orjson.dumps(trimmed(found), option=orjson.OPT_INDENT_2) + b"\n")
     (folder / "report.md").write_text(pages.markdown(found), "utf-8")
     for name, picture in PICTURES.items():
-        if "error" in found.get(PICTURED[name], {"error": "left out"}):
+        part = found.get(PICTURED[name], {"error": "left out"})
+        # An earlier run's flame graph was drawn then.
+        if "error" in part or (name == "flame" and _DROPPED not in part):
             continue
         try:
             text = picture(found)

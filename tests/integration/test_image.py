@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from tests.integration.harness import Deployment, until, vector_threads
 from tests.tools import ROOT
@@ -128,3 +129,12 @@ def test_the_containers_make_topics_work_and_stop(app: Path, bootstrap: str, tmp
 def test_no_tool_to_install_with_is_in_the_image(app: Path) -> None:
     assert sorted(path.name for path in (app / "bin").glob("pip*")) == []
     assert "pip uninstall" in argument(FINAL, "RUN")
+
+
+def test_the_brokers_variables_are_settings_of_a_broker(bootstrap: str) -> None:
+    resource = ConfigResource(ConfigResource.Type.BROKER, "1")
+    (found,) = AdminClient({"bootstrap.servers": bootstrap}).describe_configs([resource]).values()
+    given = [name for name in SERVICES["kafka"]["environment"] if name.startswith("KAFKA_")]
+
+    # The broker ignores a name that it does not know.
+    assert {name.removeprefix("KAFKA_").lower().replace("_", ".") for name in given} <= set(found.result(30))

@@ -133,7 +133,8 @@ def test_no_tool_to_install_with_is_in_the_image(app: Path) -> None:
 
 def test_the_brokers_variables_are_settings_of_a_broker(bootstrap: str) -> None:
     resource = ConfigResource(ConfigResource.Type.BROKER, "1")
-    (found,) = AdminClient({"bootstrap.servers": bootstrap}).describe_configs([resource]).values()
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    (found,) = admin.describe_configs([resource]).values()
     given = [name for name in SERVICES["kafka"]["environment"] if name.startswith("KAFKA_")]
 
     # The broker ignores a name that it does not know.

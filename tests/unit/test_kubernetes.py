@@ -1,5 +1,6 @@
 """deploy/kubernetes as kustomize renders it, against Kubernetes' own schemas and the rest of the project."""
 
+import re
 import subprocess
 import tomllib
 from collections import defaultdict
@@ -189,3 +190,12 @@ def test_the_pods_are_those_of_the_image() -> None:
 
     assert f"USER {spec['securityContext']['runAsUser']}\n" in dockerfile
     assert f"VOLUME {state}\n" in dockerfile
+
+
+def test_the_docs_and_the_example_have_every_component() -> None:
+    section = (ROOT / "docs" / "operations.md").read_text("utf-8").split("\n## Deploy\n")[1].split("\n## ")[0]
+    example = yaml.safe_load((FOLDER / "overlays" / "example" / "kustomization.yaml").read_text("utf-8"))
+    components = {path.name for path in (FOLDER / "components").iterdir()}
+
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == components
+    assert {Path(found).name for found in example["components"]} == components

@@ -26,6 +26,7 @@ from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
 from worker.runtime.headers import restored
+from worker.runtime.outbox import Outbox
 from worker.runtime.parking import Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import StateStore
@@ -319,6 +320,7 @@ def task(
     rows = store or MemoryStore()
     facts = Facts(rows)
     log = parked or Parked()
+    appended = Appends(DECODER, Pipeline(projections, redact=False))
     expiry = None
     if forget_after_s is not None:
         expiry = Expiry(rows, TOPICS.input, after_s=forget_after_s, wall=lambda: now)
@@ -331,9 +333,8 @@ def task(
         parking=Parking(PARTITION, facts, log, threads_max=parked_threads_max, within_s=60.0),
         erasure=Erasure(rows, projections, TOPICS.projections, row_encoder(row_format)),
         expiry=expiry,
-        topics=TOPICS,
-        appends=Appends(DECODER, Pipeline(projections, redact=False)),
-        encoder=JsonEncoder(),
+        appends=appended,
+        outbox=Outbox(TOPICS, JsonEncoder(), appended.tally),
         wall=lambda: now,
     )
 

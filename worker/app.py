@@ -33,6 +33,7 @@ from worker.runtime.erasure import Erasure
 from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
+from worker.runtime.outbox import Outbox
 from worker.runtime.parking import ParkedLog, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Meter, StateStore
@@ -208,9 +209,8 @@ def task_maker(
             ),
             erasure=Erasure(store, projections(settings), names.projections, encode_row),
             expiry=None if after_s is None else Expiry(store, names.input, after_s=after_s, wall=clock.wall),
-            topics=names,
             appends=shared.appends,
-            encoder=values,
+            outbox=Outbox(names, values, shared.appends.tally),
             wall=clock.wall,
             watch=shared.sample,
             traced=settings.telemetry.tracing,

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from worker.codec.mutations import Encoder, headers
 from worker.errors import FatalError, RetryError
-from worker.model.mutation import Mutation
-from worker.model.record import Headers, InRecord, OutRecord, StateRow
+from worker.model.record import InRecord, OutRecord, StateRow
 from worker.model.thread import Thread
-from worker.model.topic import TopicNames
 from worker.runtime.append import Appends, OwnFaultError
 from worker.runtime.erasure import Erasure
 from worker.runtime.expiry import Expiry
@@ -20,11 +17,11 @@ from worker.runtime.headers import (
     UNPARK,
     expires,
     null_headers,
-    set_aside,
     stated,
     thread_id_of,
     trace_headers,
 )
+from worker.runtime.outbox import Outbox
 from worker.runtime.parking import BEHIND, Fault, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Folded, Size, StateStore
@@ -32,13 +29,8 @@ from worker.runtime.threads import Threads
 from worker.runtime.watch import Sample
 
 _Out = list[OutRecord]
-# What a mutation's key and value may take: the topics' max.message.bytes (deploy/topics.toml) less room for headers and
-# the batch. Items are cut long before (item_bytes_max); ids are not.
-RECORD_BYTES_MAX = 2_097_152 - 16_384
 # One record in so many is timed on its way.
 _TIMED_OF = 32
-# Rows that say what happened; those of other projections say what is.
-_EVENTS = "lifecycle"
 _BAD_KEY = Fault("bad_key", f"the key is no thread id of 1 to {THREAD_ID_BYTES_MAX} bytes in UTF-8")
 
 
@@ -63,9 +55,8 @@ class PartitionTask:
         parking: Parking,
         erasure: Erasure,
         expiry: Expiry | None = None,
-        topics: TopicNames,
         appends: Appends,
-        encoder: Encoder,
+        outbox: Outbox,
         wall: Callable[[], float],
         watch: Sample | None = None,
         traced: bool = False,
@@ -78,10 +69,8 @@ class PartitionTask:
         self._parking = parking
         self._erasure = erasure
         self._expiry = expiry
-        self._topics = topics
-        self._projection_of = {topic: name for name, topic in topics.projections.items()}
         self._appends = appends
-        self._encoder = encoder
+        self._outbox = outbox
         self._wall = wall
         self._watch = watch
         self._traced = traced
@@ -89,8 +78,6 @@ class PartitionTask:
         self._rows: list[StateRow] = []
         # State rows of threads that are being forgotten.
         self._erased: list[StateRow] = []
-        # The open transaction holds parked records: who reads committed ones comes no further.
-        self._parks = False
 
     def begin(self) -> None:
         """Look at the restored store; see `Task`."""
@@ -129,7 +116,7 @@ class PartitionTask:
         thread_id = thread_id_of(record.key)
         if thread_id is None:
             self._tally["records", "rejected"] += 1
-            self._set_aside(record, _BAD_KEY, self._topics.dead_letters, out)
+            self._outbox.set_aside(record, _BAD_KEY, out)
             return True
         ordinal, control = stated(record.headers)
         if control == UNPARK:
@@ -150,7 +137,7 @@ class PartitionTask:
         if fault is not BEHIND:
             self._parking.park(thread, record, fault, self._wall())
             self._appends.touch(thread, _source(record))
-        self._set_aside(record, fault, self._topics.parked, out)
+        self._outbox.park(record, fault, out)
         return True
 
     def _thread(self, thread_id: str, record: InRecord) -> Thread:
@@ -175,40 +162,13 @@ class PartitionTask:
             mutations, rejected = self._appends.take(thread, record.value or b"", ordinal, _source(record))
             trace = trace_headers(record.headers) if self._traced else None
             for mutation in mutations:
-                self._publish(mutation, out, trace)
+                self._outbox.publish(mutation, out, trace)
         except OwnFaultError as found:
             self._parking.learn(record, Fault(found.stage, found.told))
             place = f"{record.topic}[{record.partition}]@{record.offset}"
             raise RetryError(f"our code failed on {place} ({found.told}): its thread will be parked") from found
         if rejected is not None:
-            self._set_aside(record, rejected, self._topics.dead_letters, out)
-
-    def _publish(self, mutation: Mutation, out: _Out, trace: Headers | None = None) -> None:
-        topic, key, heads = self._topics.projections[mutation.projection], mutation.key.encode(), headers(mutation)
-        if trace:
-            heads += trace
-        try:
-            data = self._encoder.encode(mutation)
-        except Exception as error:
-            raise OwnFaultError("encode", f"a {mutation.projection}: {type(error).__name__}") from error
-        if len(key) + len(data) > RECORD_BYTES_MAX:
-            size = f"{len(key) + len(data)} bytes, the topics take {RECORD_BYTES_MAX}"
-            raise OwnFaultError("encode", f"a {mutation.projection} of {size}: its ids are too long to be cut")
-        out.append(OutRecord(topic, key, data, heads))
-        if mutation.removes:
-            self._tally["published", mutation.projection, "removal"] += 1
-            self._tally["published", mutation.projection, "tombstone"] += 1
-            out.append(OutRecord(topic, key, None, heads))
-            return
-        self._tally["published", mutation.projection, "event" if mutation.projection == _EVENTS else "upsert"] += 1
-        if mutation.value.get("truncated"):
-            self._tally[("truncated",)] += 1
-
-    def _set_aside(self, record: InRecord, fault: Fault, topic: str, out: _Out) -> None:
-        parks = topic == self._topics.parked
-        self._tally["parked" if parks else "rejected", fault.reason] += 1
-        self._parks |= parks
-        out.append(set_aside(record, topic, fault.reason, fault.error))
+            self._outbox.set_aside(record, rejected, out)
 
     # Forget and unpark need all of the thread's changes to be in the store
 
@@ -219,9 +179,7 @@ class PartitionTask:
         step = self._erasure.step(thread_id, null_headers(thread.header))
         self._threads.release(thread_id)
         self._parking.erased(thread_id)
-        out += step.out
-        for null in step.out:
-            self._tally["published", self._projection_of[null.topic], "null"] += 1
+        self._outbox.nulls(step.out, out)
         self._erased += step.rows
         # What follows must not meet rows that are deleted in this transaction only.
         if step.rows or not step.done:
@@ -246,7 +204,8 @@ class PartitionTask:
         return True
 
     def _unpark(self, thread_id: str, record: InRecord, out: _Out) -> bool:
-        if self._parks or self._threads.is_touched(thread_id):
+        # The open transaction holds parked records: who reads committed ones comes no further.
+        if self._outbox.parks or self._threads.is_touched(thread_id):
             return False
         thread = self._threads.get(thread_id)
         if thread.header.parked_from is None:
@@ -277,7 +236,7 @@ class PartitionTask:
             for thread in self._threads.touched():
                 for mutation in self._appends.latest(thread):
                     mutation.value["parked"] = thread.header.parked_from is not None
-                    self._publish(mutation, out)
+                    self._outbox.publish(mutation, out)
         except OwnFaultError as found:
             raise FatalError(f"our code failed on {found.told}: roll the release back, and report it") from found
         if self._expiry is not None:
@@ -293,14 +252,14 @@ class PartitionTask:
         """Write the changed rows to the store, and shrink what is in memory to its bound."""
         if changelog_offset is not None:
             self.store.apply(self._rows, changelog_offset)
-        self._rows, self._erased, self._parks = [], [], False
+        self._rows, self._erased, self._outbox.parks = [], [], False
         self._threads.committed()
         self._facts.settle()
         self._parking.forget_before(position)
 
     def forget(self) -> None:
         """Drop everything since the last checkpoint: the store still holds it as committed."""
-        self._rows, self._erased, self._parks = [], [], False
+        self._rows, self._erased, self._outbox.parks = [], [], False
         self._threads.forget()
         self._facts.settle()
         if self._expiry is not None:

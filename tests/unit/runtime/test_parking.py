@@ -182,7 +182,7 @@ def test_an_encoder_that_fails_parks_too(monkeypatch: pytest.MonkeyPatch) -> Non
     def encode(_mutation: Any) -> bytes:
         raise OverflowError
 
-    monkeypatch.setattr(partition.task._encoder, "encode", encode)
+    monkeypatch.setattr(partition.task._outbox._encoder, "encode", encode)
     partition.give(started("a", 1))
 
     assert partition.set_aside() == [(b"t", b"1", b"encode")]

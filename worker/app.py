@@ -278,7 +278,7 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
     if meter.on:
         meter.set("topic_partitions", partitions, names.input)
         report.status.position = source.position
-        EndsWatch(kafka, report.status)
+        EndsWatch(kafka, report.status, names.input)
     return Worker(
         source=source,
         sink=sink,

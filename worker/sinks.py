@@ -103,7 +103,7 @@ def postgres_sink(
     if meter.on:
         for topic, count in Counter(topic for topic, _ in feed.places).items():
             meter.set("topic_partitions", count, topic)
-        EndsWatch(kafka, report.status)
+        EndsWatch(kafka, report.status, next(iter(tables)))
     report.status.ready = True
     return Sinking(
         feed,

@@ -19,9 +19,14 @@ _SOON_S = 0.5
 
 
 class EndsWatch:
-    """Keeps a status informed, in a thread of its own, until it is closed."""
+    """Keeps a status informed, in a thread of its own, until it is closed.
 
-    def __init__(self, kafka: KafkaSettings, status: Status) -> None:
+    Args:
+        topic: one that is read; asked about while no partition is assigned, to see whether a broker answers.
+    """
+
+    def __init__(self, kafka: KafkaSettings, status: Status, topic: str) -> None:
+        self._spare = [(topic, 0)]
         self._admin = client(AdminClient, client_options(kafka, client_id="thread-history-ends"))
         self._status = status
         self._closed = threading.Event()
@@ -34,15 +39,14 @@ class EndsWatch:
             wait_s = _EVERY_S if self._look() else _SOON_S
 
     def _look(self) -> bool:
-        """Ask once; tell whether everything is known."""
+        """Ask once; tell whether there is nothing new to come soon."""
         places = list(self._status.partitions)
         try:
-            ends = end_offsets(self._admin, places, committed_only=True) if places else {}
+            ends = end_offsets(self._admin, places or self._spare, committed_only=True)
         except WorkerError:  # no broker, or no right to ask: the loop meets that, too, and says so
             return False
-        if places:
-            self._status.learn_ends(ends)
-        return bool(places)
+        self._status.learn_ends(ends)
+        return self._status.stage == "running"
 
     def close(self) -> None:
         """Stop asking."""

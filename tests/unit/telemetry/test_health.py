@@ -109,7 +109,7 @@ def test_a_broker_that_tells_nothing_any_more_ends_readiness() -> None:
 
     code, body = watched.get("/readyz")
 
-    assert (code, body.splitlines()[0]) == (503, "failed broker: told the ends of the partitions 60 s ago")
+    assert (code, body.splitlines()[0]) == (503, "failed broker: told where partitions end 60 s ago")
 
 
 def test_a_restore_is_ready_until_it_takes_too_long() -> None:
@@ -143,8 +143,17 @@ def test_a_spare_without_partitions_is_ready() -> None:
     watched = Watched()
     watched.status.drop([(TOPIC, 0), (TOPIC, 1)])
     watched.wait(10 * STUCK_S)
+    watched.ends(10)
 
     assert [watched.get(path)[0] for path in ("/livez", "/startupz", "/readyz")] == [200, 200, 200]
+
+
+def test_a_worker_that_lost_its_partitions_with_its_broker_is_no_spare() -> None:
+    watched = Watched()
+    watched.status.drop([(TOPIC, 0), (TOPIC, 1)])
+    watched.wait(60)
+
+    assert watched.get("/readyz")[0] == 503
 
 
 def test_status_tells_how_each_partition_stands() -> None:

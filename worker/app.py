@@ -19,7 +19,6 @@ from worker.kafka.restore import KafkaRestorer
 from worker.kafka.sink import KafkaSink
 from worker.kafka.source import KafkaSource
 from worker.kafka.topics import Topics, definition, insist, wanted
-from worker.model.record import InRecord
 from worker.model.topic import TopicNames
 from worker.model.value import value
 from worker.pipeline import Pipeline
@@ -34,7 +33,7 @@ from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
 from worker.runtime.formats import RowFormats
 from worker.runtime.outbox import Outbox
-from worker.runtime.parking import ParkedLog, Parking
+from worker.runtime.parking import NothingParked, ParkedLog, Parking
 from worker.runtime.placement import Placement
 from worker.runtime.ports import Meter, StateStore
 from worker.runtime.report import SILENCE, Report
@@ -132,18 +131,6 @@ def scratch_stores(settings: Settings, folder: Path) -> Callable[[int], StateSto
         folder, changelog="", bytes_max=settings.store.partition_bytes_max, age_max_s=float("inf"), wall=Clock().wall
     )
     return stores.open
-
-
-class NothingParked:
-    """A topic of parked records without any (implements `worker.runtime.parking.ParkedLog`)."""
-
-    def end(self, _partition: int) -> int:
-        """Return 0."""
-        return 0
-
-    def read(self, _partition: int, _key: bytes, _start: int) -> tuple[Sequence[tuple[int, InRecord]], int | None]:
-        """Return no records."""
-        return [], None
 
 
 @value

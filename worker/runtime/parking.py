@@ -39,6 +39,18 @@ class ParkedLog(Protocol):
         """
 
 
+class NothingParked:
+    """A topic of parked records without any (implements `ParkedLog`)."""
+
+    def end(self, _partition: int) -> int:
+        """Return 0."""
+        return 0
+
+    def read(self, _partition: int, _key: bytes, _start: int) -> tuple[Sequence[tuple[int, InRecord]], int | None]:
+        """Return no records."""
+        return [], None
+
+
 @value
 class Fault:
     """What our code did with a record.

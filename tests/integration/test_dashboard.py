@@ -60,5 +60,6 @@ def test_every_panel_has_data(deployment: Deployment, dsn: str) -> None:
             pytest.fail(f"no data for {missing}")
         finally:
             sinks.close()
-        assert prometheus.value('count({__name__=~"rollout:stale_ratio:rate.+"})') == 5
+        recorded = 'count({__name__=~"rollout:stale_ratio:rate.+"})'
+        until(lambda: prometheus.value(recorded) == 5, 90, "what the rules record")
         assert prometheus.query('ALERTS{severity="page"}') == []

@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     encoding: Literal["avro", "avro-registry", "json"] = Field(
         "avro", description="how mutations are encoded: Avro single objects, Avro in Confluent's frame, or JSON"
     )
-    redact: bool = Field(True, description="replace secrets in commands (U9)")
+    redact: bool = Field(True, description="replace secrets in commands")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least level logged")
     item_bytes_max: int = Field(786_432, ge=4_096, le=1_900_000, description="larger items are cut to this size")
     on_lost_offset: Literal["fail", "skip"] = Field(
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
     forget_after_days: float | None = Field(
         None, gt=0, description="forget threads that get no record for so many days; no default: none is"
     )
-    read_filter: bool = Field(False, description="drop what current Codex would not persist (F9)")
+    read_filter: bool = Field(False, description="drop what a legacy rollout of June 2026 would not hold")
 
     @model_validator(mode="after")
     def _timers_in_order(self) -> "Settings":

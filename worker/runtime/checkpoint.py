@@ -61,10 +61,10 @@ class Checkpoint:
             self._ends_at = self._clock.now() + self._interval_s
         self.records += len(records)
         self._bytes += sum(len(record.value) for record in records if record.value is not None)
-        done = records
+        done = len(records)
         if folded.resume_at is not None:
-            done = [record for record in records if record.offset < folded.resume_at]
-        self._report.added(partition, done)
+            done = sum(record.offset < folded.resume_at for record in records)
+        self._report.added(partition, records, done)
         self._sink.send(partition, folded.out)
 
     def due_in_s(self) -> float | None:

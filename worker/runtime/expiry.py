@@ -45,14 +45,15 @@ class Expiry:
         self._next_pass_at = 0.0
 
     def see(self, records: Sequence[InRecord]) -> None:
-        """Learn the time from records."""
-        newest_ms = max((record.timestamp_ms or 0 for record in records), default=0)
+        """Learn the time from records that say something: control records have the time of a worker's clock."""
+        newest_ms = max((record.timestamp_ms or 0 for record in records if record.value), default=0)
         self._newest_ms = max(self._newest_ms, newest_ms)
 
     def due(self) -> list[OutRecord]:
         """Look at some more threads, as last committed; return control records for those that are idle."""
         now_s = self._wall()
-        if now_s < self._next_pass_at:
+        # Before its first record the partition may still be restored.
+        if not self._newest_ms or now_s < self._next_pass_at:
             return []
         idle_ms = min(now_s * 1_000, self._newest_ms) - self._after_s * 1_000
         out: list[OutRecord] = []

@@ -9,12 +9,14 @@ CONTROL = "thw-control"
 UNPARK = b"unpark"
 # How a trace is carried (W3C Trace Context).
 _TRACE = frozenset({"traceparent", "tracestate"})
+TRACE_BYTES_MAX = 512
 # Forget the thread if its last record has the offset that the other header states.
 EXPIRE = b"expire"
 LAST_OFFSET = "thw-last-offset"
 _OURS = "thw-"
 
 
+_DIGITS_MAX = 19
 # Real ones have 36. It begins the key of every row, and the topics bound those.
 THREAD_ID_BYTES_MAX = 1_024
 
@@ -36,7 +38,7 @@ def stated(headers: Headers) -> tuple[int | None, bytes | None]:
     """
     ordinal = control = None
     for name, found in headers:
-        if name == ORDINAL and found and found.isdigit() and len(found) < 20:
+        if name == ORDINAL and found and found.isdigit() and len(found) <= _DIGITS_MAX:
             ordinal = int(found)
         elif name == CONTROL:
             control = found
@@ -44,8 +46,9 @@ def stated(headers: Headers) -> tuple[int | None, bytes | None]:
 
 
 def trace_headers(headers: Headers) -> Headers:
-    """Return the headers that tell the trace a record belongs to, if any."""
-    return [header for header in headers if header[0] in _TRACE]
+    """Return the headers that tell the trace a record belongs to, if any: the last of a name, none that is too long."""
+    found = {name: told for name, told in headers if name in _TRACE and told and len(told) <= TRACE_BYTES_MAX}
+    return list(found.items())
 
 
 def expires(record: InRecord, last_offset: int) -> bool:
@@ -55,7 +58,7 @@ def expires(record: InRecord, last_offset: int) -> bool:
         last_offset: that of the thread's last record.
     """
     stated_offset = dict(record.headers).get(LAST_OFFSET) or b""
-    return stated_offset.isdigit() and last_offset <= int(stated_offset)
+    return stated_offset.isdigit() and len(stated_offset) <= _DIGITS_MAX and last_offset <= int(stated_offset)
 
 
 def set_aside(record: InRecord, topic: str, reason: str, error: str) -> OutRecord:

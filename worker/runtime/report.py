@@ -88,6 +88,8 @@ class Report:
         self._tally: Tally = Counter() if tally is None else tally
         self._shares = dict.fromkeys(_SHARED, 0.0)
         self._stamps: list[int] = []
+        # The timestamp of the last record that the transaction is through with, by partition worked on.
+        self._worked: dict[int, int | None] = {}
         self._begun_at: float | None = None
         self._flushed_at = status.clock.now()
         self._sized_at = -_SIZE_S
@@ -166,21 +168,27 @@ class Report:
 
     # Transactions
 
-    def added(self, partition: int, records: Sequence[InRecord]) -> None:
-        """Records went into the transaction."""
+    def added(self, partition: int, records: Sequence[InRecord], done: int) -> None:
+        """Records were worked on in the transaction.
+
+        Args:
+            done: how many of them, from the first, are through with it; the next one takes more than one transaction.
+        """
         if self._begun_at is None:
             self._begun_at = self.status.clock.now()
-        self._records += len(records)
+        self._records += done
         if self._tracer is not None:
-            self._tracer.saw(records)
+            self._tracer.saw(records[:done])
         if not self.meter.on:
             return
-        stamps = [record.timestamp_ms for record in records if record.timestamp_ms is not None]
+        stamps = [record.timestamp_ms for record in records[:done] if record.timestamp_ms is not None]
         self._stamps += stamps
+        if records:
+            self._worked[partition] = stamps[-1] if stamps else self._worked.get(partition)
         standing = self._standing(partition)
         if records and standing is not None and not standing.pending:
             standing.pending = True
-            standing.head_ms = stamps[0] if stamps else None
+            standing.head_ms = records[0].timestamp_ms
 
     def committed(self, positions: Mapping[int, int], took_s: float) -> None:
         """A transaction was committed: what it counted counts.
@@ -202,18 +210,18 @@ class Report:
         self.meter.observe_all("record_age_at_commit_seconds", ages, self._topic)
         ahead = sum(stamp > wall_ms + _AHEAD_MS for stamp in self._stamps)
         self.meter.add("kafka_errors", ahead, "consumer", "future_timestamp")
-        last_ms = max(self._stamps, default=None)
         for partition, position in positions.items():
-            self._moved(partition, position, now, last_ms)
+            self._moved(partition, position, now)
         self._end("")
 
-    def _moved(self, partition: int, position: int, now: float, last_ms: int | None) -> None:
+    def _moved(self, partition: int, position: int, now: float) -> None:
         standing = self._standing(partition)
         if standing is not None:
-            if position != standing.committed:
+            # To forget a long thread is progress, too, though its record stays the next one for many transactions.
+            if position != standing.committed or partition in self._worked:
                 standing.moved_at = now
             standing.committed, standing.pending = position, False
-            standing.head_ms = last_ms or standing.head_ms
+            standing.head_ms = self._worked.get(partition) or standing.head_ms
 
     def failed(self, trouble: str, *, ambiguous: bool) -> None:
         """The transaction, or what should have become one, failed; all partitions wait for a retry."""
@@ -237,6 +245,7 @@ class Report:
         self._records = 0
         self._begun_at = None
         self._stamps = []
+        self._worked.clear()
         self._tally.clear()
 
     # Partitions

@@ -32,6 +32,7 @@ class Log:
 
     def __init__(self, *, now: float = LATE_S, store: StateStore | None = None) -> None:
         self.store: StateStore = store or MemoryStore()
+        self.now = now
         self.task = factories.task(self.store, forget_after_s=DAY_S, now=now)
         self.records: list[InRecord] = []
         self.out: list[OutRecord] = []
@@ -58,8 +59,8 @@ class Log:
         for one in out:
             if one.topic == INPUT:
                 offset = len(self.records)
-                newest = max(found.timestamp_ms or 0 for found in self.records)
-                self.records.append(InRecord(INPUT, 3, offset, one.key, one.value, one.headers, newest))
+                # The client stamps what a worker writes with the worker's clock.
+                self.records.append(InRecord(INPUT, 3, offset, one.key, one.value, one.headers, int(self.now * 1_000)))
 
     def run(self) -> int:
         """Go on until nothing comes any more; return the most control records that one transaction had."""
@@ -149,6 +150,27 @@ def test_neither_a_clock_nor_a_timestamp_that_is_ahead_forgets_anything(now_days
     log.run_to(newest_days)
 
     assert log.threads() == {b"idle", b"new"}
+
+
+def test_a_clock_that_is_ahead_does_not_learn_the_time_from_its_own_words() -> None:
+    log = Log(now=LATE_S)
+    log.append(b"idle", 0)
+    log.append(b"fresh", 8)
+    log.run_to(8.5)
+    log.run_to(8.6)
+
+    assert log.threads() == {b"fresh", b"new"}
+
+
+@pytest.mark.parametrize("offset", [b"9" * 5_000, b"9" * 20, b"x", b"-1", b""])
+def test_a_control_record_that_states_no_offset_means_nothing(offset: bytes) -> None:
+    log = Log()
+    log.append(b"t", 0)
+    heads = [("thw-control", b"expire"), ("thw-last-offset", offset)]
+    log.records.append(InRecord(INPUT, 3, 1, b"t", b"", heads, 2))
+    log.run()
+
+    assert log.threads() == {b"t"}
 
 
 def test_records_without_a_time_are_not_idle() -> None:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.factories import event
+from tests.factories import event, record
 from tests.loop_fakes import FakeBroker, FakeSource, ManualClock
 from tests.unit.runtime.test_worker import FAULTS, INPUTS, SETTINGS, Step, _stopping, _worker
 from worker.app import Shared, task_maker
 from worker.model.record import InRecord
 from worker.runtime.report import Report
-from worker.runtime.status import Status
+from worker.runtime.status import Standing, Status
 from worker.runtime.watch import Watch
 
 TOPIC = "codex.rollout-items"
@@ -128,6 +128,37 @@ def test_partitions_come_and_go_in_the_status() -> None:
     assert watched.total("rebalances", "assign") >= 2
     assert watched.status.partitions == {}
     assert watched.status.stage == "stopping"
+
+
+def standing(report: Report, partition: int) -> Standing:
+    return report.status.partitions[TOPIC, partition]
+
+
+def test_each_partition_has_the_time_of_its_own_last_record() -> None:
+    report = Report(Status(ManualClock()), Recording(), topic=TOPIC)
+    report.assigned([0, 1])
+    report.added(1, [record(b"", timestamp_ms=5)], 1)
+    report.committed({1: 1}, 0.0)
+    report.added(0, [record(b"", timestamp_ms=9_000)], 1)
+    report.committed({0: 1, 1: 1}, 0.0)
+
+    assert (standing(report, 0).head_ms, standing(report, 1).head_ms) == (9_000, 5)
+
+
+def test_work_on_one_record_over_many_transactions_is_progress_that_is_not_done() -> None:
+    clock = ManualClock()
+    report = Report(Status(clock), Recording(), topic=TOPIC)
+    report.assigned([0, 1])
+    report.runs(0, 7)
+    report.runs(1, 0)
+    clock.sleep(500)
+    report.added(0, [record(None, timestamp_ms=5, offset=7)], 0)
+    pending = standing(report, 0).pending
+    report.committed({0: 7, 1: 0}, 0.0)
+
+    assert pending
+    assert standing(report, 0).moved_at > 500 > standing(report, 1).moved_at
+    assert standing(report, 0).committed == 7
 
 
 def test_stages_add_up_to_the_time_that_passed() -> None:

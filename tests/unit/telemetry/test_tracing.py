@@ -9,7 +9,7 @@ from tests.factories import event
 from worker.app import task_maker
 from worker.config import Settings, load
 from worker.model.record import Headers, InRecord
-from worker.runtime.headers import trace_headers
+from worker.runtime.headers import TRACE_BYTES_MAX, trace_headers
 from worker.telemetry.tracing import LINKS_MAX, Tracer
 
 TOPIC = "codex.rollout-items"
@@ -62,6 +62,13 @@ def test_a_mutation_carries_the_trace_of_its_record_only_when_it_is_wanted() -> 
 
     assert [trace_headers(out.headers) for out in on] == [headers[:2]] * len(on) != []
     assert [trace_headers(out.headers) for out in off] == [[]] * len(on)
+
+
+def test_a_trace_that_is_too_long_or_told_often_is_not_carried() -> None:
+    longest, longer = b"v" * TRACE_BYTES_MAX, b"v" * (TRACE_BYTES_MAX + 1)
+
+    assert trace_headers([("tracestate", longer), ("traceparent", longest)]) == [("traceparent", longest)]
+    assert trace_headers([("traceparent", b"00")] * 9) == [("traceparent", b"00")]
 
 
 def test_nothing_of_opentelemetry_is_imported_when_it_is_off() -> None:

@@ -8,7 +8,7 @@ from tests import factories
 from tests.factories import event, record
 from tests.unit.runtime.test_erasure import compacted
 from worker.audit import folded
-from worker.model.record import InRecord, OutRecord, StateRow
+from worker.model.record import Headers, InRecord, OutRecord, StateRow
 from worker.rebuild import Existing, rebuilt
 from worker.runtime import expiry
 from worker.runtime.ports import StateStore
@@ -166,7 +166,7 @@ def test_a_clock_that_is_ahead_does_not_learn_the_time_from_its_own_words() -> N
 def test_a_control_record_that_states_no_offset_means_nothing(offset: bytes) -> None:
     log = Log()
     log.append(b"t", 0)
-    heads = [("thw-control", b"expire"), ("thw-last-offset", offset)]
+    heads: Headers = [("thw-control", b"expire"), ("thw-last-offset", offset)]
     log.records.append(InRecord(INPUT, 3, 1, b"t", b"", heads, 2))
     log.run()
 

@@ -10,11 +10,11 @@ from confluent_kafka.admin import AdminClient
 from worker.config import KafkaSettings
 from worker.errors import WorkerError
 from worker.kafka.client import client, client_options
-from worker.kafka.offsets import end_offsets
+from worker.kafka.offsets import known_ends
 from worker.runtime.status import Status
 
 _EVERY_S = 5.0
-# As long as there is news to come: a partition's first end, or a broker that is back.
+# As long as there is news to come: a partition's first end, or a broker or leader that is back.
 _SOON_S = 0.5
 
 
@@ -40,13 +40,13 @@ class EndsWatch:
 
     def _look(self) -> bool:
         """Ask once; tell whether there is nothing new to come soon."""
-        places = list(self._status.partitions)
+        places = list(self._status.partitions) or self._spare
         try:
-            ends = end_offsets(self._admin, places or self._spare, committed_only=True)
+            ends = known_ends(self._admin, places)
         except WorkerError:  # no broker, or no right to ask: the loop meets that, too, and says so
             return False
         self._status.learn_ends(ends)
-        return self._status.stage == "running"
+        return self._status.stage == "running" and len(ends) == len(places)
 
     def close(self) -> None:
         """Stop asking."""

@@ -8,7 +8,7 @@ from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from worker.errors import RetryError
+from worker.errors import RetryError, WorkerError
 from worker.kafka.faults import consumer_fault
 
 _CALL_S = 5.0
@@ -42,20 +42,49 @@ def end_offsets(admin: AdminClient, places: Iterable[tuple[str, int]], *, commit
     return _asked(admin, places, OffsetSpec.latest(), level)  # type: ignore[no-untyped-call]
 
 
-def _asked(admin: AdminClient, places: Iterable[tuple[str, int]], spec: Any, level: IsolationLevel) -> Offsets:
-    wanted = {Place(*place): spec for place in places}
-    answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=_CALL_S)
-    try:
-        found = {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
-    except KafkaException as error:
-        _learn_leaders(admin, wanted)
-        raise consumer_fault(error.args[0]) or RetryError(error.args[0].str()) from error
-    # A leader that is gone gives neither an offset nor an error.
-    unknown = [f"{topic}[{partition}]" for (topic, partition), offset in found.items() if offset < 0]
-    if unknown:
-        _learn_leaders(admin, wanted)
-        raise RetryError(f"no leader told the offsets of {', '.join(unknown)}")
+def known_ends(admin: AdminClient, places: Iterable[tuple[str, int]]) -> Offsets:
+    """Return the last stable offsets of those partitions whose leader tells them.
+
+    Raises:
+        RetryError: none did in time.
+        FatalError: Kafka refuses all.
+    """
+    found, fault = _answers(admin, places, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)  # type: ignore[no-untyped-call]
+    if fault and not found:
+        raise fault
     return found
+
+
+def _asked(admin: AdminClient, places: Iterable[tuple[str, int]], spec: Any, level: IsolationLevel) -> Offsets:
+    found, fault = _answers(admin, places, spec, level)
+    if fault:
+        raise fault
+    return found
+
+
+def _answers(
+    admin: AdminClient, places: Iterable[tuple[str, int]], spec: Any, level: IsolationLevel
+) -> tuple[Offsets, WorkerError | None]:
+    """Return the offsets that were told, and why others were not."""
+    wanted = {Place(*place): spec for place in places}
+    found: Offsets = {}
+    faults: list[WorkerError] = []
+    silent = []
+    for place, future in admin.list_offsets(wanted, isolation_level=level, request_timeout=_CALL_S).items():
+        try:
+            offset = future.result().offset
+        except KafkaException as error:
+            faults.append(consumer_fault(error.args[0]) or RetryError(error.args[0].str()))
+            continue
+        if offset < 0:  # a leader that is gone gives neither an offset nor an error
+            silent.append(f"{place.topic}[{place.partition}]")
+        else:
+            found[place.topic, place.partition] = offset
+    if silent:
+        faults.append(RetryError(f"no leader told the offsets of {', '.join(silent)}"))
+    if faults:
+        _learn_leaders(admin, wanted)
+    return found, faults[0] if faults else None
 
 
 def _learn_leaders(admin: AdminClient, places: Iterable[Place]) -> None:

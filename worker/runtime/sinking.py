@@ -270,6 +270,9 @@ class Sinking:
         self._reported_at = now
         own = list(self._feed.positions())
         if not own:  # more processes than partitions
+            if self._failing_since is not None:
+                self._tables.touch([])  # nothing else would tell whether the store is back
+                self._succeeded()
             return
         try:
             ends = self._feed.ends(own)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tests.loop_fakes import ManualClock
 from worker.errors import FatalError, RetryError
 from worker.model.record import InRecord
+from worker.runtime.sink_report import SinkReport
 from worker.runtime.sinking import Batch, Place, Sinking
+from worker.runtime.status import Status
 
 PLACES: list[Place] = [("items", 0), ("items", 1), ("turns", 0)]
 # Offsets with holes, as transaction markers leave them; the last of a partition is a marker, too.
@@ -110,6 +112,8 @@ class World:
         self.stored[place] = end
 
     def touch(self, places: Collection[Place]) -> None:
+        if self._failing("touch"):
+            raise RetryError("no database")
         self.touched |= set(places)
         self.when_touched()
 
@@ -139,11 +143,11 @@ class World:
             self.take(place, [record], record.offset + 1)
 
 
-def sinking(world: World, **options: Any) -> Sinking:
+def sinking(world: World, clock: ManualClock | None = None, **options: Any) -> Sinking:
     return Sinking(
         world,
         world,
-        ManualClock(),
+        clock or ManualClock(),
         **{"records_max": 7, "bytes_max": 60, "interval_s": 0.03, "give_up_after_s": 900, **options},
     )
 
@@ -215,6 +219,57 @@ def test_failures_that_last_end_the_loop() -> None:
 
     assert world.closed == 2
     assert not any(world.taken.values())
+
+
+def losing(clock: ManualClock) -> Step:
+    """Let all partitions go, and pass a second."""
+
+    def step(world: World) -> None:
+        for place in PLACES:
+            world.revoke(place)
+        clock.sleep(1)
+
+    return step
+
+
+def test_a_failure_is_over_once_all_partitions_went_and_the_store_answers() -> None:
+    clock = ManualClock()
+    status = Status(clock)
+    troubles = []
+
+    def script() -> Iterator[Step]:
+        yield World.own_all
+        while not status.trouble:
+            yield failing("lost")
+        for _ in range(100):
+            yield losing(clock)
+        troubles.append(status.trouble)
+        clock.sleep(1_000)
+        yield World.own_all
+        yield failing("lost")
+
+    world = World(script())
+    # The failure after the quiet time is a first one: nothing is given up.
+    sinking(world, clock, report=SinkReport(status)).run(once=True)
+
+    assert troubles == [""]
+    assert world.taken == LOG
+
+
+def test_a_failure_goes_on_when_all_partitions_went_and_the_store_does_not_answer() -> None:
+    clock = ManualClock()
+
+    def script() -> Iterator[Step]:
+        yield World.own_all
+        yield failing("lost")
+        for _ in range(200):
+            yield losing(clock)
+            yield failing("touch")
+        loop.stop()
+
+    loop = sinking(World(script()), clock, give_up_after_s=60)
+    with pytest.raises(FatalError, match=r"gave up after \d+ s of failures .* no database"):
+        loop.run()
 
 
 def test_what_is_read_to_its_end_is_noted_now_and_then() -> None:

@@ -1,11 +1,13 @@
 """The port for those who watch: metrics, health and status; it only reads."""
 
+import contextlib
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
+from socket import AF_INET6, SHUT_RDWR, socket
 from typing import Any
 
 from worker.errors import ConfigError
@@ -17,6 +19,7 @@ Answer = tuple[int, str, bytes]
 # Answers a request by its Accept header.
 Page = Callable[[str], Answer]
 
+# How long a connection may take for all of its request and answer, however little it says at a time.
 _REQUEST_S = 5.0
 # Requests that are answered at a time; further connections are closed.
 REQUESTS_MAX = 16
@@ -29,13 +32,32 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._slots = threading.BoundedSemaphore(REQUESTS_MAX)
+        self._due: dict[socket, float] = {}
+        # So that none is cut whose descriptor has been closed and is another's by now.
+        self._closing = threading.Lock()
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._slots.acquire(blocking=False):
+            with self._closing:
+                self._due[request] = time.monotonic() + _REQUEST_S
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut the connections that take too long; the base calls this at least twice a second."""
+        now = time.monotonic()
+        with self._closing:
+            for request in [request for request, due in self._due.items() if due < now]:
+                del self._due[request]
+                with contextlib.suppress(OSError):  # who asked has gone
+                    request.shutdown(SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._closing:
+            self._due.pop(request, None)
+            super().shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -50,8 +72,6 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    # Who connects and says nothing is not waited for.
-    timeout = _REQUEST_S
     server: _Server
     server_version = "thread-history-worker"
     sys_version = ""

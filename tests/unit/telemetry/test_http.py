@@ -1,5 +1,6 @@
 """The port for those who watch: it answers what there is, only reads, and is refused when it is taken."""
 
+import contextlib
 import http.client
 import logging
 import socket
@@ -10,6 +11,7 @@ import pytest
 
 from tests.integration.harness import until
 from worker.errors import ConfigError
+from worker.telemetry import http as telemetry
 from worker.telemetry.http import REQUESTS_MAX, Answer, serve
 
 
@@ -63,6 +65,24 @@ def test_connections_that_say_nothing_take_no_more_than_their_share(port: int) -
     assert len(closed) == 2 * REQUESTS_MAX
     assert grown <= REQUESTS_MAX
     assert ask(port, "GET", "/page")[0] == 200
+
+
+def test_connections_that_say_little_at_a_time_are_cut(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_REQUEST_S", 2.0)
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(REQUESTS_MAX)]
+
+    def answered() -> bool:
+        for connection in slow:
+            with contextlib.suppress(OSError):  # it was cut
+                connection.send(b"x")
+        with contextlib.suppress(OSError):  # all slots are taken
+            return ask(port, "GET", "/page")[0] == 200
+        return False
+
+    assert not answered()
+    until(answered, 30, "others are answered")
+    for connection in slow:
+        connection.close()
 
 
 def test_a_fault_of_ours_is_logged_and_answers_go_on(port: int, caplog: pytest.LogCaptureFixture) -> None:

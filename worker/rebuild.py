@@ -64,10 +64,11 @@ def rebuilt(
         row_format: of state rows, that `new_task` writes.
     """
     key = encoded(thread_id)
-    store = MemoryStore()
-    head = f"{key}/h".encode()
-    store.apply([StateRow(head, encode_row("h", Header(generation=generation)))], 1)
-    out = [one for one in folded(new_task(store), _since_forgotten(records)) if one.topic in topics]
+    store, life = MemoryStore(), _since_forgotten(records)
+    if life:  # else no row may stay, neither may this one
+        head = StateRow(f"{key}/h".encode(), encode_row("h", Header(generation=generation)))
+        store.apply([head], 1)
+    out = [one for one in folded(new_task(store), life) if one.topic in topics]
     there = {(one.topic, one.key or b"") for one in out if one.value is not None}
     last = out[-1].headers if out else _headers(generation)
     gone = sorted(set(existing.rows) - there)

@@ -258,6 +258,31 @@ def test_a_rebuild_derives_the_present_life_alone() -> None:
     assert turns == {b"t/turn-%d" % records[-1].offset}
 
 
+@pytest.mark.parametrize("word", ["null", "expire"])
+def test_a_rebuild_of_a_thread_that_is_gone_brings_nothing_back(word: str) -> None:
+    log = Log()
+    log.append(b"t", 0)
+    log.run()
+    state = [key for key, _ in log.store.scan(b"t/")]
+    shown = compacted(log.out)
+    if word == "null":
+        log.records.append(InRecord(INPUT, factories.PARTITION, len(log.records), b"t", None, [], 1))
+    else:
+        log.run_to(2)
+    made = rebuilt(
+        "t",
+        [one for one in log.records if one.key == b"t"],
+        Existing([(topic, key or b"") for topic, key in shown], state),
+        generation=99,
+        new_task=factories.task,
+        topics=factories.TOPICS.projections.values(),
+    )
+
+    assert shown and b"t/h" in state
+    assert {(one.topic, one.key): one.value for one in made.out} == dict.fromkeys(shown)
+    assert {row.key: row.value for row in made.rows if row.key.startswith(b"t/")} == dict.fromkeys(state)
+
+
 def test_a_control_record_for_a_thread_that_is_not_there_means_nothing() -> None:
     log = Log()
     word = [("thw-control", b"expire"), ("thw-last-offset", b"9")]

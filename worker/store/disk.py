@@ -126,8 +126,6 @@ class DiskStore:
         refuse_newer(self._folder, written)
         if self._fact(b"changelog") != self._changelog:
             return "it belongs to another changelog topic"
-        if self._fact(b"offset") is None:
-            return ""
         if self._fact(b"closed") != b"1" and self._fact(b"boot") != self._boot_id:
             return "it was open when the machine stopped"
         age_s = self._wall() - float(self._fact(b"time") or self._wall())
@@ -141,7 +139,10 @@ class DiskStore:
         self._write_identity()
 
     def _write_identity(self) -> None:
-        self._write_facts({b"format": b"%d" % FORMAT, b"changelog": self._changelog})
+        self._write_facts({b"format": b"%d" % FORMAT, b"changelog": self._changelog} | self._not_closed())
+
+    def _not_closed(self) -> dict[bytes, bytes]:
+        return {b"boot": self._boot_id, b"closed": b"0"}
 
     def _fact(self, name: bytes) -> bytes | None:
         with self._env.begin(db=self._facts) as reading:
@@ -234,6 +235,7 @@ class DiskStore:
         puts = sorted({row.key: row.value for row in rows}.items())
         *early, last = [puts[start : start + _ROWS_MAX] for start in range(0, len(puts), _ROWS_MAX)] or [[]]
         try:
+            self._insist_on_not_closed()
             for some in early:
                 with self._env.begin(write=True) as writing:
                     self._put(writing, some)
@@ -241,8 +243,6 @@ class DiskStore:
                 self._put(writing, last)
                 writing.put(b"offset", b"%d" % changelog_offset, db=self._facts)
                 writing.put(b"time", b"%.0f" % self._wall(), db=self._facts)
-                writing.put(b"boot", self._boot_id, db=self._facts)
-                writing.put(b"closed", b"0", db=self._facts)
             self._fill_up()
         except lmdb.MapFullError as error:
             raise FatalError(
@@ -252,6 +252,12 @@ class DiskStore:
         except (lmdb.Error, OSError) as error:
             raise _disk_error(self._folder, error) from error
         self._offset = changelog_offset
+
+    def _insist_on_not_closed(self) -> None:
+        """Have the disk say that the store is open before any page changes: LMDB may write over old pages soon."""
+        if self._fact(b"closed") == b"1":
+            self._write_facts(self._not_closed())
+            self._env.sync(True)
 
     def _put(self, writing: Any, puts: list[tuple[bytes, bytes | None]]) -> None:
         with writing.cursor(self._rows) as cursor:

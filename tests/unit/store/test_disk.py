@@ -112,6 +112,59 @@ def test_a_store_that_was_open_when_the_machine_stopped_is_rebuilt_and_says_so(
     assert caplog.messages == ["state on disk is rebuilt from the changelog"]
 
 
+@pytest.mark.parametrize("new", [False, True])
+def test_a_machine_that_stops_while_many_rows_are_written_leaves_no_store_to_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    store, put, puts = _opened(tmp_path / "0"), DiskStore._put, iter([False, True])
+    if not new:
+        store.apply([StateRow(b"t/h", b"one")], 1)
+        store.close()
+        store = _opened(tmp_path / "0")
+
+    def dying(store: DiskStore, writing: object, some: list[tuple[bytes, bytes | None]]) -> None:
+        if next(puts):
+            raise SystemExit
+        put(store, writing, some)
+
+    monkeypatch.setattr(DiskStore, "_put", dying)
+    with pytest.raises(SystemExit):
+        store.apply([StateRow(b"t/i/%04d" % at, b"new") for at in range(2_500)], 2_501)
+    _killed(store)
+
+    assert _opened(tmp_path / "0", boot=b"boot-2").get(b"t/i/0000") is None
+
+
+def test_the_disk_has_it_that_a_store_is_open_before_rows_of_a_closed_one_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _opened(tmp_path / "0").close()
+    store, put = _opened(tmp_path / "0", boot=b"boot-2"), DiskStore._put
+    seen: list[tuple[object, ...]] = []
+
+    class Watched:
+        def __init__(self, environment: lmdb.Environment) -> None:
+            self._environment = environment
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._environment, name)
+
+        def sync(self, force: bool) -> None:
+            seen.append(("on the disk", store._fact(b"closed"), store._fact(b"boot")))
+            self._environment.sync(force)
+
+    def putting(store: DiskStore, writing: object, some: list[tuple[bytes, bytes | None]]) -> None:
+        seen.append(("rows",))
+        put(store, writing, some)
+
+    monkeypatch.setattr(store, "_env", Watched(store._env))
+    monkeypatch.setattr(DiskStore, "_put", putting)
+    for offset in (1, 2):
+        store.apply([StateRow(b"t/h", b"one")], offset)
+
+    assert seen == [("on the disk", b"0", b"boot-2"), ("rows",), ("rows",)]
+
+
 def test_a_store_older_than_the_tombstones_is_rebuilt(tmp_path: Path) -> None:
     store = _opened(tmp_path / "0", now=0.0)
     store.apply([StateRow(b"t/h", b"one")], 7)

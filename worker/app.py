@@ -294,6 +294,7 @@ def worker(settings: Settings, status: Status | None = None, meter: Meter = SILE
         poll_s=loop.poll_s,
         fenced_wait_s=2 * heartbeat_ms(kafka.session_timeout_ms) / 1000,
         give_up_after_s=loop.give_up_after_s,
+        calm_s=kafka.max_poll_interval_ms / 1000,
         report=report,
         after_commit=allocator.trim,
     )

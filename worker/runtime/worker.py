@@ -1,6 +1,7 @@
 """The loop: poll, fold, commit; partitions come and go; trouble is retried from the last commit."""
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from worker.errors import DoubtError, FatalError, FencedError, RetryError, WorkerError
@@ -29,6 +30,7 @@ class Worker:
         poll_s: longest wait for records, seconds.
         fenced_wait_s: how long to look, after the producer was fenced, for a sign that our name is another's.
         give_up_after_s: how long failures may follow one another.
+        calm_s: how long after its repair a failure is over though nothing was committed; longer than a commit may take.
         report: is told what happens.
         after_commit: called when a transaction has ended well.
     """
@@ -46,6 +48,7 @@ class Worker:
         poll_s: float,
         fenced_wait_s: float,
         give_up_after_s: float,
+        calm_s: float,
         report: Report,
         after_commit: Callable[[], None],
     ) -> None:
@@ -59,6 +62,7 @@ class Worker:
         self._poll_s = poll_s
         self._fenced_wait_s = fenced_wait_s
         self._give_up_after_s = give_up_after_s
+        self._calm_s = calm_s
         self._report = report
         self._watch = report.watch
         self._after_commit = after_commit
@@ -73,6 +77,9 @@ class Worker:
         self._broken: RetryError | None = None
         self._repair_at = 0.0
         self._failing_since: float | None = None
+        # When, after the last failure, the first partition ran again, or there was none to run. That alone does not end
+        # a row of failures: a worker of which every commit fails gets as far each time.
+        self._calm_since = math.inf
 
     def stop(self) -> None:
         """Ask the loop to finish its batch, commit and return; may be called by a signal handler."""
@@ -155,6 +162,8 @@ class Worker:
 
     def _start_restored(self) -> None:
         self._restored |= self._restorer.step()
+        if self._restored or not self._tasks:
+            self._calm_since = min(self._calm_since, self._clock.now())
         for partition in list(self._restored):
             self._tasks[partition].begin()
             self._source.start(partition, self._restored[partition])
@@ -198,6 +207,9 @@ class Worker:
 
     def _failed(self, error: RetryError) -> float:
         now = self._clock.now()
+        if now - self._calm_since > self._calm_s:
+            self._succeeded()
+        self._calm_since = math.inf
         if self._failing_since is None:
             self._failing_since = now
         wait_s = self._backoff.failed()

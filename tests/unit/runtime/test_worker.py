@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def _worker(
         ),
         clock=clock,
         report=report,
-        **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0}
+        **{"batch_records_max": 100, "poll_s": 0.01, "fenced_wait_s": 0.1, "give_up_after_s": 1_000.0, "calm_s": 20.0}
         | {"after_commit": lambda: None, "new_task": task_maker(SETTINGS)}
         | more,
     )
@@ -112,6 +113,34 @@ def test_one_fault_at_any_call_loses_and_doubles_nothing(fault: str) -> None:
 def test_trouble_that_lasts_ends_the_process_and_says_what_it_was() -> None:
     with pytest.raises(FatalError, match=r"gave up after .* \(loop.give_up_after_s\); the last: abort"):
         _run([], ["abort"] * 10_000, give_up_after_s=60.0)
+
+
+@pytest.mark.parametrize("owned", [0, PARTITIONS])
+def test_a_failure_long_ago_does_not_make_the_next_one_fatal_to_a_worker_without_records(
+    owned: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def nothing(_source: FakeSource) -> None:
+        pass
+
+    def failing(_source: FakeSource) -> None:
+        raise RetryError("fenced")
+
+    def script() -> Iterator[Step]:
+        yield partial(FakeSource.assign, partitions=range(owned))
+        for _ in range(2):
+            worker._clock.sleep(1_000.0)
+            yield failing
+            yield from repeat(nothing, 100)
+        yield _stop
+
+    broker = FakeBroker({number: [] for number in range(PARTITIONS)})
+    source = FakeSource(broker, script())
+    worker = _worker(broker, source, iter([]), give_up_after_s=60.0)
+    source.stop = worker.stop
+    worker.run()
+
+    assert caplog.messages.count("transaction failed, trying again from the last commit") == 2
+    assert worker._broken is None
 
 
 def test_a_stop_while_kafka_does_not_answer_leaves_the_transaction_to_a_successor() -> None:

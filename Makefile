@@ -55,7 +55,7 @@ golden: $(DEV) ## Conformance vectors
 	$(BIN)/pytest tests/golden
 
 integration: $(DEV) ## Tests on a real broker, started and stopped by the tests
-	$(BIN)/pytest tests/integration --numprocesses 4 --dist worksteal
+	$(BIN)/pytest tests/integration --numprocesses 3 --dist worksteal
 
 $(PEERS): benchmarks/peers/requirements.lock pyproject.toml | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/peers

@@ -1,6 +1,7 @@
 """Where partitions begin and end."""
 
 import contextlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,9 @@ from worker.kafka.faults import consumer_fault
 
 _CALL_S = 5.0
 _LEARN_S = 2.0
+# How long to go on asking brokers that do not know a leader, and how soon again.
+_LEADER_S = 2.0
+_LEADER_PAUSE_S = 0.1
 
 Offsets = dict[tuple[str, int], int]
 
@@ -56,10 +60,15 @@ def known_ends(admin: AdminClient, places: Iterable[tuple[str, int]]) -> Offsets
 
 
 def _asked(admin: AdminClient, places: Iterable[tuple[str, int]], spec: Any, level: IsolationLevel) -> Offsets:
-    found, fault = _answers(admin, places, spec, level)
-    if fault:
-        raise fault
-    return found
+    places, deadline = list(places), time.monotonic() + _LEADER_S
+    while True:
+        found, fault = _answers(admin, places, spec, level)
+        if fault is None:
+            return found
+        # Brokers that answer, but have not heard yet who leads a partition, as just after a topic was made.
+        if not isinstance(fault, RetryError) or time.monotonic() > deadline:
+            raise fault
+        time.sleep(_LEADER_PAUSE_S)
 
 
 def _answers(

@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from worker.codec.rows import DEFAULT_FORMAT, FORMATS, known_formats
-from worker.connections import KafkaSecurity, Part, RegistrySettings, SinkDatabase, described
+from worker.connections import KafkaSecurity, Part, RegistrySettings, SinkDatabase, described, undecoded
 from worker.errors import ConfigError
 
 PROJECTIONS = ("thread_item", "turn_summary", "lifecycle")
@@ -293,8 +293,8 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
     try:
         return WithFile(**flags)
     except ValidationError as error:
-        raise ConfigError("; ".join(described(found) for found in error.errors(include_url=False))) from None
+        raise ConfigError("; ".join(described(found, Settings) for found in error.errors(include_url=False))) from None
     except SettingsError as error:
-        raise ConfigError(f"environment: {error}; set what is in a group one by one, as THW_LOOP__POLL_S=0.1") from None
+        raise ConfigError(f"environment: {undecoded(str(error), Settings)}") from None
     except ValueError as error:  # not TOML
         raise ConfigError(f"configuration file {file}: {error}") from None

@@ -1,6 +1,9 @@
 """Settings of how others are reached: what proves who they are, and who we are. Secrets may rest in files."""
 
+import json
+import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -178,21 +181,46 @@ class SinkDatabase(Part):
         return self
 
 
-def described(found: Any) -> str:
+def described(found: Any, settings: type[BaseModel]) -> str:
     """Return one of pydantic's findings as a person reads it; never with what may be a secret.
 
     Args:
         found: with `loc`, `msg`, `type` and `input`.
+        settings: what was read.
     """
     setting = ".".join(str(part) for part in found["loc"]) or "settings"
+    if found["type"] == "extra_forbidden":
+        return f"{setting}: unknown setting{_meant(found['loc'], settings)}"
     value = "" if _may_be_secret(setting, found) else f" (found {found['input']!r})"
     return f"{setting}: {found['msg'].removeprefix('Value error, ')}{value}"
+
+
+def _meant(path: tuple[str, ...], settings: Any) -> str:
+    """Return the question whether a setting of a like name was meant, if there is one."""
+    *tables, name = path
+    for table in tables:
+        settings = settings.model_fields[table].annotation
+    close = get_close_matches(name, list(settings.model_fields), 1)
+    return f", did you mean {'.'.join((*tables, *close))}?" if close else ""
+
+
+def undecoded(said: str, settings: type[BaseModel]) -> str:
+    """Return what pydantic-settings says of a variable that is not the JSON it should be, with the remedy.
+
+    Args:
+        said: names the field of `settings` in quotes.
+    """
+    name = re.search(r'field "(\w+)"', said)
+    default = settings.model_fields[name[1]].default if name else None
+    if name and isinstance(default, tuple):
+        return f"{said}; lists are JSON: THW_{name[1].upper()}='{json.dumps(default[:1])}'"
+    return f"{said}; set what is in a group one by one, as THW_LOOP__POLL_S=0.1"
 
 
 def _may_be_secret(setting: str, found: Any) -> bool:
     # A misspelt setting may hold what the right one would, a table given as text a part of it, and a URL credentials
     # before its `@`.
-    if found["type"] in ("extra_forbidden", "model_type", "dict_type") or isinstance(found["input"], dict | list):
+    if found["type"] in ("model_type", "dict_type") or isinstance(found["input"], dict | list):
         return True
     secret = any(word in setting for word in ("password", "secret", "key", "dsn", "options"))
     return (secret and not setting.endswith("_file")) or "@" in str(found["input"])

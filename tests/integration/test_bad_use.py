@@ -121,6 +121,19 @@ def test_topics_create_makes_what_check_wants_and_may_run_again(settings: Settin
     assert codes == [0, 0, 0]
 
 
+def test_topics_made_later_have_the_partitions_of_the_input(settings: Settings) -> None:
+    names, broker = wanted(app.topic_names(settings)), Topics(settings.kafka)
+    broker.create(names[:1], settings.topics.model_copy(update={"partitions": 2}))
+    options = ("-b", settings.kafka.bootstrap_servers, "--prefix", settings.topics.prefix, "--group", settings.group)
+    code, said = _ran("topics", "create", *options, "--partitions", "3")
+
+    assert code == 2
+    assert f"topics.partitions is 3 and topic {names[0].name} has 2" in said
+    assert not {topic.name for topic in names[1:]} & broker.partitions().keys()
+
+    assert [_ran("topics", verb, *options)[0] for verb in ("create", "check")] == [0, 0]
+
+
 def test_an_unreadable_file_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     (tmp_path / "good.jsonl").write_bytes(b"")
     code, said = _ran("replay", "--output", "json", str(tmp_path / "absent.jsonl"), str(tmp_path / "good.jsonl"))
@@ -135,6 +148,7 @@ def test_an_unreadable_file_is_named_and_the_others_go_on(tmp_path: Path) -> Non
     [
         ({"THW_LOOP__COMMIT_INTERVAL_S": "soon"}, "loop.commit_interval_s"),
         ({"THW_LOOP": "soon"}, "set what is in a group one by one, as THW_LOOP__POLL_S"),
+        ({"THW_PROJECTIONS": "thread_item"}, """lists are JSON: THW_PROJECTIONS='["thread_item"]'"""),
         ({"THW_LOOP__COMMIT_INTERVAL_S": "20"}, "loop.commit_interval_s (20000 ms) must not be above kafka"),
         ({"THW_KAFKA__OPTIONS": '{"enable.auto.commit": true}'}, "enable.auto.commit"),
         ({"THW_KAFKA__OPTIONS": '{"no.such.option": 1}'}, "no.such.option"),

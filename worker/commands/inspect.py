@@ -1,6 +1,7 @@
 """`inspect`: one thread as readers of the topics see it."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -82,15 +83,21 @@ def _turns(thread: str, rows: Rows) -> list[dict[str, Any]]:
 def _follow(thread: str, reader: TopicReader, rows: Rows, take: Any, output: Output) -> None:
     """Show the thread again whenever a record of it came."""
     try:
-        if output is Output.JSON:
-            print_json({"threadId": thread, "turns": _turns(thread, rows)})
+        redraws = out.is_terminal and output is Output.TABLE
+        with Live(console=out, auto_refresh=False, vertical_overflow="visible") if redraws else nullcontext() as live:
             while True:
-                if take(reader.read(_LOOK_S)):
-                    print_json({"threadId": thread, "turns": _turns(thread, rows)})
-        with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
-            while True:
-                live.update(Group(turns_table(f"thread {thread}", _turns(thread, rows))), refresh=True)
+                _show(thread, _turns(thread, rows), output, live)
                 while not take(reader.read(_LOOK_S)):
                     pass
     except KeyboardInterrupt:
         return
+
+
+def _show(thread: str, turns: list[dict[str, Any]], output: Output, live: Live | None) -> None:
+    """Show a thread now; into a file or a pipe, where nothing can be drawn again, below what was shown."""
+    if output is Output.JSON:
+        print_json({"threadId": thread, "turns": turns})
+    elif live is not None:
+        live.update(Group(turns_table(f"thread {thread}", turns)), refresh=True)
+    else:
+        out.print(turns_table(f"thread {thread}", turns))

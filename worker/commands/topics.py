@@ -28,7 +28,13 @@ app = typer.Typer(
 app.command("acls")(acls.acls)
 
 PartitionsOption = Annotated[
-    int | None, typer.Option("--partitions", min=1, help="Partitions of each topic. \\[default: 4]", show_default=False)
+    int | None,
+    typer.Option(
+        "--partitions",
+        min=1,
+        help="Partitions of each topic. \\[default: the input topic's, else 4]",
+        show_default=False,
+    ),
 ]
 ReplicasOption = Annotated[
     int | None,
@@ -63,16 +69,19 @@ def create(
         topics__replication_factor=replication_factor,
     )
     topics = wanted(topic_names(found))
-    made = Topics(found.kafka).create(topics, found.topics)
-    rows = [
-        {"topic": topic.name, "made": topic.name in made, "partitions": found.topics.partitions} for topic in topics
-    ]
+    broker = Topics(found.kafka)
+    made = broker.create(topics, found.topics)
+    there = broker.partitions()
+    rows = [{"topic": topic.name, "made": topic.name in made, "partitions": there.get(topic.name)} for topic in topics]
     if output is Output.JSON:
         for row in rows:
             print_json(row)
         return
     for row in rows:
         out.print(f"{row['topic']}: {'made' if row['made'] else 'was there'}", markup=False)
+    source = topics[0].name
+    if made and source not in made and source in there:
+        out.print(f"{source} was there: the others were made with its {there[source]} partitions", markup=False)
 
 
 @app.command()

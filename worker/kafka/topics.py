@@ -104,19 +104,22 @@ class Topics:
         insist_on(self._admin, acls)
 
     def create(self, topics: Iterable[Topic], settings: TopicSettings) -> list[str]:
-        """Make the topics that are missing; leave the others as they are.
+        """Make the topics that are missing, with the partitions of the input topic; leave the others as they are.
 
         Returns:
             The names of those that were made.
 
         Raises:
-            ConfigError: a broker refused, or none answered.
+            ConfigError: a broker refused, or none answered; or the input topic has another number of partitions than
+                was set, and nothing was made.
         """
-        there = self.partitions()
-        missing = [topic for topic in topics if topic.name not in there]
+        all_topics, there = list(topics), self.partitions()
+        missing = [topic for topic in all_topics if topic.name not in there]
         if not missing:
             return []
-        made = self._admin.create_topics([_new(topic, settings) for topic in missing], request_timeout=_CALL_S)
+        count = partitions_of_new(all_topics, there, settings)
+        new = [_new(topic, count, settings.replication_factor) for topic in missing]
+        made = self._admin.create_topics(new, request_timeout=_CALL_S)
         names = [name for name, future in made.items() if _made(name, future)]
         self._wait_for(names)
         return names
@@ -219,16 +222,30 @@ class Topics:
             ) from None
 
 
-def _new(topic: Topic, settings: TopicSettings) -> NewTopic:
+def partitions_of_new(topics: Iterable[Topic], there: dict[str, int], settings: TopicSettings) -> int:
+    """Return how many partitions missing topics get: as many as the input topic has if it is there, else as set.
+
+    Args:
+        there: the partition count of every topic there is.
+
+    Raises:
+        ConfigError: another number than the input topic's was set, not left at its default.
+    """
+    source = next((topic.name for topic in topics if topic.role == "input"), "")
+    count = there.get(source) or settings.partitions
+    if count != settings.partitions and "partitions" in settings.model_fields_set:
+        raise ConfigError(
+            f"topics.partitions is {settings.partitions} and topic {source} has {count}: all topics need its number, "
+            f"nothing was made. Leave --partitions / THW_TOPICS__PARTITIONS out, or set it to {count}"
+        )
+    return count
+
+
+def _new(topic: Topic, partitions: int, replicas: int) -> NewTopic:
     config = dict(topic.config)
-    if settings.replication_factor >= 3:
+    if replicas >= 3:
         config["min.insync.replicas"] = "2"
-    return NewTopic(
-        topic.name,
-        num_partitions=settings.partitions,
-        replication_factor=settings.replication_factor,
-        config=config,
-    )
+    return NewTopic(topic.name, num_partitions=partitions, replication_factor=replicas, config=config)
 
 
 def _made(name: str, future: Any) -> bool:
@@ -283,6 +300,10 @@ def insist(findings: list[Finding]) -> None:
     Raises:
         ConfigError: names each blocking difference and its remedy.
     """
-    blocking = [found.remedy for found in findings if found.blocks]
+    missing = [found for found in findings if found.setting == "topic"]
+    blocking = [found.remedy for found in findings if found.blocks and found not in missing]
+    if missing:  # one command makes them all
+        others = ", ".join(found.topic for found in missing[1:])
+        blocking.insert(0, missing[0].remedy + (f"; it also makes {others}" if others else ""))
     if blocking:
         raise ConfigError("; ".join(blocking))

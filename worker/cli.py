@@ -1,5 +1,6 @@
 """The command line: one command a module of `worker.commands`, and the exit codes."""
 
+import inspect as reflection
 import logging
 import sys
 
@@ -43,6 +44,18 @@ app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(sink.app, name="sink")
 app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def _joined(text: str) -> str:
+    """Return a docstring with each paragraph on one line, to be wrapped at the terminal's width; examples stay."""
+    paragraphs = reflection.cleandoc(text).split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else part.replace("\n", " ") for part in paragraphs)
+
+
+for _one in (app, config.app, topics.app, sink.app, dead_letters.app):
+    for _command in _one.registered_commands:
+        assert _command.callback is not None, "it was registered with one"
+        _command.help = _joined(_command.callback.__doc__ or "")
 
 
 def _version(wanted: bool) -> None:

@@ -40,7 +40,7 @@ def postgres_pending(settings: Settings) -> int:
     """Return how many migrations the tables of a PostgreSQL store lack; nothing is changed.
 
     Raises:
-        ConfigError: no database answers, or a newer release has been at it.
+        ConfigError: no database answers, a newer release has been at it, or its tables may not be made.
     """
     session, _ = _postgres(settings, "sink.dsn")
     session.wait(settings.kafka.start_timeout_s)

@@ -7,13 +7,14 @@ from contextlib import closing
 import orjson
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.integration.postgres import PostgresServer
 from tests.integration.sinks import content
 from worker.errors import ConfigError, FatalError, RetryError
 from worker.model.mutation import row_key
 from worker.model.record import Headers, InRecord
-from worker.postgres.migrations import migrate, migrations
+from worker.postgres.migrations import migrate, migrations, pending
 from worker.postgres.session import Session
 from worker.postgres.store import PostgresTables, Topic
 from worker.postgres.tables import TABLES
@@ -172,6 +173,29 @@ def test_migrations_are_applied_once_whoever_comes(dsn: str) -> None:
     again = migrated(dsn)
 
     assert (applied, again) == ([found.version for found in migrations()], [])
+
+
+def test_rights_that_making_the_tables_needs_are_looked_at_before(dsn: str) -> None:
+    name = conninfo_to_dict(dsn)["dbname"]
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE ROLE poor LOGIN PASSWORD 'x'")
+        connection.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC'.encode())
+        try:
+            with (
+                closing(Session(make_conninfo(dsn, user="poor", password="x"))) as session,
+                pytest.raises(ConfigError) as refused,
+            ):
+                pending(session)
+            told = str(refused.value)
+            for grant in told[told.index("GRANT") :].split(";")[:2]:
+                connection.execute(grant.encode())
+            with closing(Session(make_conninfo(dsn, user="poor", password="x"))) as session:
+                assert pending(session) == len(migrate(session))
+        finally:
+            connection.execute("DROP OWNED BY poor CASCADE; DROP ROLE poor")
+
+    assert 'GRANT CREATE ON SCHEMA "public" TO "poor"' in told
+    assert f'GRANT TEMPORARY ON DATABASE "{name}" TO "poor"' in told
 
 
 def test_tables_of_a_newer_release_are_refused(dsn: str) -> None:

@@ -1,6 +1,7 @@
 """Commands that need no broker, as a user runs them."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,22 @@ def test_completion_can_be_installed_and_knows_the_commands() -> None:
         _THREAD_HISTORY_WORKER_COMPLETE="complete_bash", COMP_WORDS="thread-history-worker conf", COMP_CWORD="1"
     )
     assert "config" in found
+
+
+def test_the_settings_are_shown_one_a_line_with_whole_names() -> None:
+    lines = run("config", "show", THW_INSTANCE="worker-0").splitlines()
+    names = {line.split()[0] for line in lines if line.strip()}
+
+    assert set(shown()) <= names
+
+
+@pytest.mark.parametrize("command", [["demo"], ["doctor"], ["run"], ["verify"], ["rebuild"], ["sink", "postgres"]])
+def test_help_is_wrapped_where_the_terminal_ends(command: list[str]) -> None:
+    found = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    prose = found.output.partition("Usage:")[2].partition("Examples")[0]
+    lines = [line.split() for line in prose.splitlines()]
+    # A paragraph's line ends where the next word has no room.
+    broken = [line for line, then in pairwise(lines) if line and then and len(" ".join(["", *line, then[0]])) < 79]
+
+    assert prose
+    assert broken == []

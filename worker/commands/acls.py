@@ -7,9 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from worker.app import topic_names
 from worker.commands.options import (
@@ -21,6 +19,7 @@ from worker.commands.options import (
     print_json,
     settings,
 )
+from worker.commands.tables import facts_table, print_table
 from worker.kafka.acls import ROLES, Acl
 from worker.kafka.acls import acls as needed
 
@@ -99,7 +98,7 @@ def _commands(rows: list[tuple[str, Acl]], servers: str) -> list[str]:
 
 
 def _print_table(rows: list[tuple[str, Acl]]) -> None:
-    table = Table("principal", "for", "resource", "name", "operation", box=box.SIMPLE_HEAD)
+    table = facts_table("principal", "for", "resource", "name", "operation", folds=["for"])
     before = ""
     for whom, acl in rows:
         if acl.role != before:
@@ -107,5 +106,5 @@ def _print_table(rows: list[tuple[str, Acl]]) -> None:
         shown = ("", "") if acl.role == before else (escape(whom), ROLES[acl.role])
         table.add_row(*shown, acl.resource, escape(acl.name) + ("*" if acl.prefixed else ""), acl.operation)
         before = acl.role
-    out.print(table)
+    print_table(out, table)
     out.print("name*: all that begin so (--resource-pattern-type prefixed)", markup=False)

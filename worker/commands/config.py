@@ -5,8 +5,6 @@ from typing import Any
 
 import orjson
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from worker.commands.options import (
@@ -21,6 +19,7 @@ from worker.commands.options import (
     out,
     print_json,
 )
+from worker.commands.tables import facts_table, print_table
 from worker.config import load
 from worker.origins import shown
 
@@ -55,11 +54,11 @@ def show(
         for row in rows:
             print_json(asdict(row))
         return
-    table = Table("setting", "value", "source", box=box.SIMPLE_HEAD)
+    table = facts_table("setting", "value", "source", folds=["value", "source"])
     for row in rows:
         style = "dim" if row.source == "default" else ""
-        table.add_row(*(Text(text, overflow="fold") for text in (row.path, _text(row.value), row.source)), style=style)
-    out.print(table)
+        table.add_row(*(Text(text) for text in (row.path, _text(row.value), row.source)), style=style)
+    print_table(out, table)
 
 
 def _text(found: Any) -> str:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.progress import track
 from rich.table import Table
 
@@ -26,6 +25,7 @@ from worker.commands.options import (
     print_json,
     settings,
 )
+from worker.commands.tables import facts_table, print_table
 from worker.config import Settings
 from worker.encoding import append_decoder
 from worker.errors import ConfigError, RetryError, UnreadableError
@@ -86,16 +86,16 @@ def list_(
         for (reason, error), count in letters.most_common():
             print_json({"dead_letters": {"reason": reason, "error": error, "records": count}})
         return
-    table = Table("thread", "since", "stage", "what", "records", title="Parked threads", box=box.SIMPLE_HEAD)
+    table = facts_table("thread", "since", "stage", "what", "records", folds=["what"], title="Parked threads")
     for mark in marks:
         since = datetime.fromtimestamp(mark["at"], UTC).isoformat(timespec="seconds")
         records = str(behind[mark["thread_id"]])
         table.add_row(plain(mark["thread_id"]), since, mark["reason"], plain(mark["error"]), records)
-    out.print(table if marks else "No thread is parked.")
-    table = Table("reason", "what", "records", title="Dead letters", box=box.SIMPLE_HEAD)
+    _print(table, "No thread is parked.")
+    table = facts_table("reason", "what", "records", folds=["what"], title="Dead letters")
     for (reason, error), count in letters.most_common():
         table.add_row(reason, plain(error), str(count))
-    out.print(table if letters else "There are no dead letters.")
+    _print(table, "There are no dead letters.")
 
 
 @app.command()
@@ -127,13 +127,13 @@ def show(
         for record in records:
             print_json(_described(record, appends))
         return
-    table = Table("from", "thread", "reason", "what", "value", box=box.SIMPLE_HEAD, expand=True)
+    table = facts_table("from", "thread", "reason", "what", "value", folds=["what", "value"])
     for record in records:
         row = _described(record, appends)
         place = f"{row['topic']}\\[{row['partition']}]@{row['offset']}"
         cells = [plain(str(row[name])) for name in ("thread", "reason", "error", "value")]
         table.add_row(place, *cells)
-    out.print(table if records else "There is nothing.")
+    _print(table, "There is nothing.")
 
 
 @app.command()
@@ -160,6 +160,13 @@ def replay(
         raise ConfigError(f"thread {thread} is not parked; `thread-history-worker dead-letters list` tells which are")
     send_unpark(found.kafka, names.input, parked[-1].partition, key)
     out.print(f"Asked the worker of partition {parked[-1].partition} to take thread {plain(thread)} up again.")
+
+
+def _print(table: Table, otherwise: str) -> None:
+    if table.row_count:
+        print_table(out, table)
+    else:
+        out.print(otherwise)
 
 
 def _head(record: InRecord, name: str) -> str:

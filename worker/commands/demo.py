@@ -20,6 +20,7 @@ from rich.table import Table
 from worker import app
 from worker.audit import differences, from_scratch
 from worker.commands.options import ServersOption, err, out, settings
+from worker.commands.tables import print_table
 from worker.commands.view import turns_table
 from worker.compacted import Rows, threads
 from worker.config import Settings
@@ -90,7 +91,7 @@ def _show(found: Settings, stack: ExitStack, *, keep: bool) -> "subprocess.Popen
     shown = threads(rows.values())
     thread_id, turns = next(iter(sorted(shown.items())))
     out.print(f"[bold]4.[/bold] One of {len(shown)} threads, read back from the topics:")
-    out.print(turns_table(f"thread {thread_id}", turns))
+    print_table(out, turns_table(f"thread {thread_id}", turns))
     scratch = from_scratch(read_all(found.kafka, [names.input]), app.task_maker(found))
     wrong = differences(published, scratch, app.latest_topics(found))
     if wrong:

@@ -21,6 +21,7 @@ from worker.commands.options import (
     print_json,
     settings,
 )
+from worker.commands.tables import print_table
 from worker.commands.view import turns_table
 from worker.compacted import Rows, threads
 from worker.kafka.reader import TopicReader
@@ -70,7 +71,7 @@ def inspect(
     if output is Output.JSON:
         print_json({"threadId": thread, "turns": turns})
     elif turns:
-        out.print(turns_table(f"thread {thread}", turns))
+        print_table(out, turns_table(f"thread {thread}", turns))
     if not turns:
         err.print(f"There is no thread {thread} on {' and '.join(topics)}.", markup=False, soft_wrap=True)
         raise typer.Exit(1)

@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from worker.commands.tables import WideConsole
 from worker.config import Settings, load
 
 # Tables and JSON go to standard output, everything that is said beside them to standard error.
-out = Console(highlight=False, soft_wrap=False)
+out = WideConsole(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
 

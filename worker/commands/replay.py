@@ -11,6 +11,7 @@ from rich.progress import track
 
 from worker.app import appends
 from worker.commands.options import ConfigOption, Output, OutputOption, err, out, print_json, settings
+from worker.commands.tables import print_table
 from worker.commands.view import mutation_row, mutations_table, thread_text, turns_table
 from worker.replay import Replay
 from worker.rollouts.files import RolloutFile, rollout_files
@@ -94,14 +95,14 @@ def _json_mutations(file: RolloutFile, replayed: Replay) -> None:
 def _table_turns(file: RolloutFile, replayed: Replay) -> None:
     for _ in replayed.mutations(file.lines()):
         pass
-    out.print(turns_table(f"{file.path} · thread {replayed.thread.id}", replayed.turns()))
+    print_table(out, turns_table(f"{file.path} · thread {replayed.thread.id}", replayed.turns()))
 
 
 def _table_mutations(file: RolloutFile, replayed: Replay) -> None:
     table = mutations_table(f"{file.path} · thread {replayed.thread.id}")
     for mutation in replayed.mutations(file.lines()):
         table.add_row(*mutation_row(mutation.projection, mutation.key, mutation.value))
-    out.print(table)
+    print_table(out, table)
 
 
 def _rows(file: RolloutFile, replayed: Replay) -> list[Any]:

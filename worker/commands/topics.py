@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.table import Table
 
 from worker.app import topic_names
@@ -20,6 +19,7 @@ from worker.commands.options import (
     print_json,
     settings,
 )
+from worker.commands.tables import facts_table, print_table
 from worker.kafka.topics import Finding, Topics, wanted
 
 app = typer.Typer(
@@ -107,7 +107,7 @@ def check(
         for finding in findings:
             print_json(asdict(finding))
     elif findings:
-        out.print(_table(findings))
+        print_table(out, _table(findings))
         for finding in findings:
             out.print(f"- {finding.remedy}", markup=False, soft_wrap=True)
     else:
@@ -117,7 +117,7 @@ def check(
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("topic", "setting", "found", "wanted", "", box=box.SIMPLE_HEAD)
+    table = facts_table("topic", "setting", "found", "wanted", "", folds=["found", "wanted"])
     for finding in findings:
         weight = "[red]blocks[/red]" if finding.blocks else "[yellow]advice[/yellow]"
         table.add_row(finding.topic, finding.setting, finding.found, finding.wanted, weight)

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.progress import track
-from rich.table import Table
 
 from worker import app, sinks
 from worker.commands.dead_letters import parked_threads
@@ -29,6 +27,7 @@ from worker.commands.options import (
     print_json,
     settings,
 )
+from worker.commands.tables import facts_table, print_table
 from worker.config import Settings
 from worker.errors import FatalError
 from worker.kafka.group import GroupProgress
@@ -177,11 +176,11 @@ def records_of(found: Settings, topics: list[str], what: str) -> Iterator[InReco
 def _print_table(shown: list[Difference], summary: dict[str, Any]) -> None:
     total = sum(summary["differences"].values())
     if shown:
-        table = Table("what", "topic", "row", "sequence", "wanted", box=box.SIMPLE_HEAD)
+        table = facts_table("what", "topic", "row", "sequence", "wanted")
         for one in shown:
             sequences = ("" if number is None else str(number) for number in (one.found_sequence, one.wanted_sequence))
             table.add_row(one.kind, one.topic, plain(one.key), *sequences)
-        out.print(table)
+        print_table(out, table)
         if total > len(shown):
             out.print(f"… and {total - len(shown)} more")
     verdict = f"[red]{total} rows differ[/red]" if total else "[green]✓ nothing differs[/green]"

@@ -6,7 +6,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from worker.commands.options import plain
+from worker.commands.options import out, plain
 
 _TEXT_MAX = 100
 _STATUS_STYLES = {
@@ -78,7 +78,7 @@ def styled(status: str | None) -> str:
 
 def turns_table(title: str, turns: Iterable[Any]) -> Table:
     """Return a thread as a table: a row for each turn, and below it one for each of its items."""
-    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD, expand=out.is_terminal)
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("turn / item", no_wrap=True)
     table.add_column("status", no_wrap=True)
@@ -101,7 +101,7 @@ def _took(duration_ms: int | None) -> str:
 
 def mutations_table(title: str) -> Table:
     """Return an empty table of mutations; rows come from `mutation_row`."""
-    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD, expand=out.is_terminal)
     for name, options in (("seq", {"justify": "right"}), ("projection", {}), ("kind", {}), ("key", {})):
         table.add_column(name, no_wrap=True, **options)  # type: ignore[arg-type]
     table.add_column("what", ratio=1, overflow="ellipsis", no_wrap=True)

@@ -14,6 +14,11 @@ _THERE = """
     WHERE tablename = 'thread_migrations' AND schemaname = ANY (current_schemas(false))
 """
 
+_RIGHTS = """
+    SELECT current_user, current_database(), current_schema(), has_schema_privilege(current_schema(), 'CREATE'),
+        has_database_privilege(current_database(), 'TEMPORARY')
+"""
+
 
 @value
 class Migration:
@@ -56,13 +61,30 @@ def pending(session: Session) -> int:
     """Return how many migrations the tables lack; nothing is applied.
 
     Raises:
-        ConfigError: a newer release has been at these tables.
+        ConfigError: a newer release has been at these tables, or the user lacks a right.
     """
     known = migrations()
     with session.transaction() as connection:
         version = _version(connection)
-    _refuse_newer(version, known)
-    return sum(migration.version > version for migration in known)
+        _refuse_newer(version, known)
+        lacking = sum(migration.version > version for migration in known)
+        _check_rights(connection, makes=lacking > 0)
+    return lacking
+
+
+def _check_rights(connection: Connection, *, makes: bool) -> None:
+    row = connection.execute(_RIGHTS).fetchone()
+    assert row is not None, "a query without a table gives a row"
+    user, database, schema, may_create, may_hold = row
+    if makes and schema is None:
+        raise ConfigError("sink.dsn: no schema of the search_path is there for this user; make it, or name another")
+    grants = []
+    if makes and not may_create:
+        grants.append(f'GRANT CREATE ON SCHEMA "{schema}" TO "{user}";')
+    if not may_hold:
+        grants.append(f'GRANT TEMPORARY ON DATABASE "{database}" TO "{user}";')
+    if grants:
+        raise ConfigError(f"sink.dsn: the user may not make the tables; run as the owner: {' '.join(grants)}")
 
 
 def _refuse_newer(version: int, known: list[Migration]) -> None:

@@ -10,6 +10,7 @@ from worker.runtime.append import Appends, OwnFaultError
 from worker.runtime.erasure import Erasure
 from worker.runtime.expiry import Expiry
 from worker.runtime.facts import Facts
+from worker.runtime.forgotten import Forgotten
 from worker.runtime.formats import RowFormats
 from worker.runtime.headers import (
     EXPIRE,
@@ -78,6 +79,7 @@ class PartitionTask:
         self._rows: list[StateRow] = []
         # State rows of threads that are being forgotten.
         self._erased: list[StateRow] = []
+        self._forgotten = Forgotten()
 
     def begin(self) -> None:
         """Look at the restored store; see `Task`."""
@@ -196,6 +198,7 @@ class PartitionTask:
         if not touched:
             self._threads.release(thread_id)
         if idle and not self._forget(thread_id, record, out):
+            self._forgotten.see(thread_id, record.partition, self._erased)
             return False
         if not idle:
             self._tally["records", "control"] += 1
@@ -254,6 +257,7 @@ class PartitionTask:
             self.store.apply(self._rows, changelog_offset)
         self._rows, self._erased, self._outbox.parks = [], [], False
         self._threads.committed()
+        self._forgotten.committed()
         self._facts.settle()
         self._parking.forget_before(position)
 
@@ -261,6 +265,7 @@ class PartitionTask:
         """Drop everything since the last checkpoint: the store still holds it as committed."""
         self._rows, self._erased, self._outbox.parks = [], [], False
         self._threads.forget()
+        self._forgotten.forget()
         self._facts.settle()
         if self._expiry is not None:
             self._expiry.forget()
@@ -274,6 +279,7 @@ class PartitionTask:
 
     def close(self) -> None:
         """Release what is held in memory, and the store."""
+        self._forgotten.tell()
         self._threads.close()
         self.store.close()
 

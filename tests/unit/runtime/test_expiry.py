@@ -96,6 +96,32 @@ def test_a_thread_without_records_for_that_long_is_forgotten_and_no_other() -> N
     assert log.threads() == log.shown() == {b"kept", b"new"}
 
 
+def test_the_log_tells_of_what_was_forgotten_once_it_is_committed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    log = Log()
+    for key in (b"one", b"two", b"three"):
+        log.append(key, 0)
+    log.run()
+    log.append(b"new", 1.1)
+    log.commit(log.take())
+    log.append(b"new", 1.1)
+    log.commit(log.take())
+    log.take()
+    gone = [row for row in log.task.changed_rows() if row.value is None]
+    log.task.forget()
+    before = "idle threads" in caplog.text
+    log.append(b"new", 1.1)
+    log.run()
+    log.append(b"new", 1.1)
+    log.run()
+    lines = [vars(one) for one in caplog.records if one.message == "idle threads forgotten"]
+
+    assert gone
+    assert not before
+    assert log.threads() == {b"new"}
+    assert [(line["partition"], line["count"]) for line in lines] == [(3, 3)]
+
+
 def test_the_input_alone_says_what_is_forgotten() -> None:
     log = Log()
     keys = [b"one", b"in/between%", b"three"]

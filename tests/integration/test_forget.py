@@ -16,7 +16,8 @@ from worker.model.record import InRecord
 pytestmark = pytest.mark.integration
 
 T = "forgotten/thread"
-ITEMS = 6_000
+# So many that a worker is killed before it has forgotten them all.
+ITEMS = 24_000
 
 
 def _lines(items: int, thread: str = T) -> Iterator[tuple[str, int, bytes]]:

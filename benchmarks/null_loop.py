@@ -5,7 +5,6 @@ round, as the worker does: the same client settings, transaction interval, calls
 it writes is read and laid ready beforehand. It consumes with the bare client.
 """
 
-import gc
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer
 from confluent_kafka import TopicPartition as Place
 
 from worker.app import topic_names
+from worker.commands.service import settle_collector
 from worker.config import Settings, load
 from worker.kafka.reader import read_all
 from worker.kafka.records import take
@@ -139,9 +139,7 @@ def main() -> None:
     names = TopicNames(worker.input, own.changelog, own.dead_letters, own.parked, own.projections)
     written = Written(settings, worker, names)
     # So much is laid ready: looking at it again and again would be no part of the loop's cost.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    settle_collector()
     NullLoop(settings, names, written).run()
     # Who measures reads our processor time first.
     signal.pause()

@@ -20,6 +20,7 @@ from worker import app
 from worker.app import task_maker
 from worker.codec.lines import Line, LineDecoder
 from worker.codec.rows import encode_row
+from worker.commands.service import settle_collector
 from worker.config import Settings
 from worker.model.digests import admit
 from worker.model.mutation import Mutation
@@ -188,9 +189,7 @@ def measure(made: Bench) -> dict[str, Any]:
 def collected_as_a_worker() -> Iterator[None]:
     """Have garbage collected as `run` does."""
     before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    settle_collector()
     try:
         yield
     finally:

@@ -3,7 +3,6 @@
 `python -m docs.settings` prints it, `python -m docs.settings --write` puts it into the page.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -11,10 +10,10 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from docs.marked import main
 from worker.config import Settings
 
 PAGE = Path(__file__).with_name("operations.md")
-BEGIN, END = "<!-- settings -->\n", "<!-- end of settings -->\n"
 
 _SIGNS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("pattern", ""))
 
@@ -64,26 +63,10 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def between(page: str) -> tuple[str, str, str]:
-    """Return a page in three: up to the table, the table, what follows it."""
-    before, rest = page.split(BEGIN)
-    found, after = rest.split(END)
-    return before + BEGIN, found, END + after
-
-
-def main(arguments: list[str]) -> None:
-    """Print the table, or write it into the page."""
-    if arguments == ["--write"]:
-        before, _, after = between(PAGE.read_text("utf-8"))
-        PAGE.write_text(before + table() + after, "utf-8")
-    else:
-        sys.stdout.write(table())
-
-
 def unexplained() -> list[str]:
     """Return the paths of settings without a description."""
     return [path for path, field in fields() if not field.description]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(PAGE, "settings", table())

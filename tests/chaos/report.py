@@ -14,6 +14,7 @@ from pathlib import Path
 
 import confluent_kafka
 
+from docs import marked
 from tests.chaos.auditor import Audit
 from tests.chaos.faults import Injection
 from tests.chaos.schedule import KINDS
@@ -100,10 +101,7 @@ def put(name: str, text: str, page: Path = PAGE) -> None:
     Raises:
         ValueError: the page does not have them.
     """
-    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, rest = page.read_text("utf-8").split(begin)
-    _, after = rest.split(end)
-    page.write_text(f"{before}{begin}\n{text.strip()}\n\n{end}{after}", "utf-8")
+    marked.put(page, name, f"\n{text.strip()}\n\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """`doctor`: what is wrong with the configuration and the surroundings, each with its remedy."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -15,6 +13,7 @@ from worker.commands.options import (
     OutputOption,
     PrefixOption,
     ServersOption,
+    StateFolderOption,
     out,
     print_json,
     settings,
@@ -30,10 +29,7 @@ def doctor(
     group: GroupOption = None,
     instance: InstanceOption = None,
     prefix: PrefixOption = None,
-    state_folder: Annotated[
-        Path | None,
-        typer.Option("--state-folder", metavar="FOLDER", help="As for `run`.", show_default=False),
-    ] = None,
+    state_folder: StateFolderOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Check settings, broker, topics, registry, state folder, offsets, names and database; nothing is changed.

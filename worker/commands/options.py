@@ -62,6 +62,15 @@ InstanceOption = Annotated[
         show_default=False,
     ),
 ]
+StateFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-folder",
+        metavar="FOLDER",
+        help="Where the state rests on this machine. \\[default: one for each member in ~/.local/state]",
+        show_default=False,
+    ),
+]
 PrefixOption = Annotated[
     str | None,
     typer.Option(

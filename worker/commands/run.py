@@ -1,13 +1,20 @@
 """`run`: the worker."""
 
 import logging
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from worker import __version__, app
-from worker.commands.options import ConfigOption, GroupOption, InstanceOption, PrefixOption, ServersOption, settings
+from worker.commands.options import (
+    ConfigOption,
+    GroupOption,
+    InstanceOption,
+    PrefixOption,
+    ServersOption,
+    StateFolderOption,
+    settings,
+)
 from worker.commands.service import until_stopped
 from worker.runtime.clock import Clock
 from worker.runtime.report import SILENCE
@@ -23,15 +30,7 @@ def run(
     group: GroupOption = None,
     instance: InstanceOption = None,
     prefix: PrefixOption = None,
-    state_folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--state-folder",
-            metavar="FOLDER",
-            help="Where the state rests on this machine. \\[default: one for each member in ~/.local/state]",
-            show_default=False,
-        ),
-    ] = None,
+    state_folder: StateFolderOption = None,
     on_lost_offset: Annotated[
         str | None,
         typer.Option(
